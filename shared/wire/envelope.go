@@ -1,0 +1,90 @@
+package wire
+
+import (
+	"encoding/binary"
+	"fmt"
+)
+
+// AnchorState says how far the wall clock of an anchor is to be trusted.
+type AnchorState uint8
+
+// The states of an anchor, worst first.
+const (
+	NoAnchor AnchorState = iota
+	Unsynced             // the device's clock, which nobody has set
+	Gateway              // the gateway's clock, by hello and ack
+	Synced               // the device's clock, disciplined (NTP, GNSS, PTP)
+)
+
+// String returns the word of FORMAT.md.
+func (s AnchorState) String() string {
+	switch s {
+	case NoAnchor:
+		return "none"
+	case Unsynced:
+		return "unsynced"
+	case Gateway:
+		return "gateway"
+	case Synced:
+		return "synced"
+	}
+	return fmt.Sprintf("state(%d)", uint8(s))
+}
+
+// Anchor ties the monotonic clock of a boot to wall time.
+type Anchor struct {
+	State       AnchorState
+	Generation  uint64
+	Wall        int64  // us since 1970
+	Monotonic   int64  // us since boot
+	Uncertainty uint64 // us
+}
+
+// AppendEnvelope appends the envelope of a and the sealed part behind it to dst.
+func AppendEnvelope(dst []byte, a Anchor, sealed []byte) []byte {
+	from := len(dst)
+	dst = append(dst, 'H', 'E', version, byte(a.State))
+	dst = binary.AppendUvarint(dst, a.Generation)
+	dst = appendZZ(dst, a.Wall)
+	dst = appendZZ(dst, a.Monotonic)
+	dst = binary.AppendUvarint(dst, a.Uncertainty)
+	dst = appendCRC(dst, from)
+	return append(dst, sealed...)
+}
+
+// ParseEnvelope reads an envelope and the sealed part behind it. Errors are those of ParseSealed.
+func ParseEnvelope(b []byte) (Anchor, Sealed, error) {
+	a, n, err := parseEnvelope(b)
+	if err != nil {
+		return Anchor{}, Sealed{}, fmt.Errorf("read envelope: %w", err)
+	}
+	s, err := ParseSealed(b[n:])
+	return a, s, err
+}
+
+func parseEnvelope(b []byte) (Anchor, int, error) {
+	if len(b) < 4 || b[0] != 'H' || b[1] != 'E' {
+		return Anchor{}, 0, fmt.Errorf("%w: not an envelope", ErrFormat)
+	}
+	if b[2] != version {
+		return Anchor{}, 0, fmt.Errorf("%w %d", ErrVersion, b[2])
+	}
+	r := reader{b: b, off: 3}
+	a := Anchor{State: AnchorState(r.u8("anchor state"))}
+	a.Generation = r.uv("generation")
+	a.Wall, a.Monotonic = r.zz("wall"), r.zz("monotonic")
+	a.Uncertainty = r.uv("uncertainty")
+	end := r.off
+	crc := r.take(4, "CRC")
+	switch {
+	case r.err != nil:
+		return Anchor{}, 0, r.err
+	case binary.LittleEndian.Uint32(crc) != Checksum(b[:end]):
+		return Anchor{}, 0, ErrCRC
+	case a.State > Synced:
+		return Anchor{}, 0, fmt.Errorf("%w: anchor state %d", ErrVersion, a.State)
+	case a.State == NoAnchor && a != Anchor{}:
+		return Anchor{}, 0, fmt.Errorf("%w: an anchor without state", ErrFormat)
+	}
+	return a, r.off, nil
+}
