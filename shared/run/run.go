@@ -42,15 +42,13 @@ type running struct {
 func Run(ctx context.Context, logger *slog.Logger, stages ...Stage) error {
 	ended := make(chan struct{}, len(stages)) // one token per stage that has returned
 	var up []*running
-	for _, s := range stages {
-		r := start(ctx, s, ended)
-		up = append(up, r)
-		logger.Debug("stage started", "stage", s.Name)
-		if !waitReady(ctx, s.Ready, ended) {
-			break
-		}
+	carryOn := ctx.Err() == nil
+	for i := 0; i < len(stages) && carryOn; i++ {
+		up = append(up, start(ctx, stages[i], ended))
+		logger.Debug("stage started", "stage", stages[i].Name)
+		carryOn = waitReady(ctx, stages[i].Ready, ended)
 	}
-	if len(up) == len(stages) {
+	if carryOn {
 		select {
 		case <-ctx.Done():
 		case <-ended:
@@ -68,7 +66,7 @@ func start(ctx context.Context, s Stage, ended chan<- struct{}) *running {
 		defer close(r.done)
 		err := s.Run(own)
 		switch {
-		case own.Err() == nil && err == nil:
+		case err == nil && own.Err() == nil && ctx.Err() == nil:
 			r.err = fmt.Errorf("%s: %w", s.Name, ErrEndedEarly)
 		case own.Err() != nil && errors.Is(err, context.Canceled):
 			// It was asked to stop, and says so.
@@ -79,19 +77,19 @@ func start(ctx context.Context, s Stage, ended chan<- struct{}) *running {
 	return r
 }
 
-// waitReady reports whether the next stage may start. A stage that ends puts its token back, so that
-// nobody misses it.
-func waitReady(ctx context.Context, ready <-chan struct{}, ended chan struct{}) bool {
-	if ready == nil {
-		return ctx.Err() == nil && len(ended) == 0
+// waitReady waits until the last started stage is ready, and reports whether to carry on: not if a
+// stage has ended or ctx is done.
+func waitReady(ctx context.Context, ready <-chan struct{}, ended <-chan struct{}) bool {
+	if ready != nil {
+		select {
+		case <-ready:
+		case <-ctx.Done():
+			return false
+		case <-ended:
+			return false
+		}
 	}
-	select {
-	case <-ready:
-		return ctx.Err() == nil && len(ended) == 0
-	case <-ctx.Done():
-	case <-ended:
-	}
-	return false
+	return ctx.Err() == nil && len(ended) == 0
 }
 
 // stopAll stops the stages in reverse and collects their errors, in the order of the stages.
