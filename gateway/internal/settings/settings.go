@@ -1,0 +1,156 @@
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/headwater-iot/headwater/shared/strictyaml"
+)
+
+// Defaults, each with its reason.
+const (
+	// DefaultMQTT and DefaultHTTP listen on loopback only: anything else needs credentials.
+	DefaultMQTT = "127.0.0.1:1883"
+	DefaultHTTP = "127.0.0.1:8080"
+	// DefaultPartitions is enough for two landing workers on a small box; fixed at birth.
+	DefaultPartitions = 4
+	// DefaultSegment keeps trimming fine-grained while a segment still streams well.
+	DefaultSegment = 64 << 20
+	// DefaultReserve is the share of a disk that ingest leaves for expiry and repair, in percent.
+	DefaultReserve = 5
+	// DefaultCommitEvery is the freshness an analyst sees when little arrives.
+	DefaultCommitEvery = time.Second
+	// DefaultCommitStretch is how far a busy gateway may stretch it, for larger files.
+	DefaultCommitStretch = 10 * time.Second
+	// DefaultCommitBytes bounds the memory of one commit.
+	DefaultCommitBytes = 128 << 20
+	// DefaultMaintainEvery is how often manifests are merged and snapshots expired.
+	DefaultMaintainEvery = time.Minute
+	// DefaultDevicesEvery is how often the derived devices table follows.
+	DefaultDevicesEvery = 10 * time.Second
+)
+
+// Settings is the whole configuration.
+type Settings struct {
+	Data     string   `yaml:"data"` // holds lake/ and state/
+	MQTT     MQTT     `yaml:"mqtt"`
+	HTTP     HTTP     `yaml:"http"`
+	Log      Log      `yaml:"log"`
+	Commit   Commit   `yaml:"commit"`
+	Maintain Maintain `yaml:"maintain"`
+}
+
+// MQTT is the front door.
+type MQTT struct {
+	Listen      string `yaml:"listen"`
+	InsecureLAN bool   `yaml:"insecure_lan"`
+}
+
+// HTTP is the operator's door.
+type HTTP struct {
+	Listen string `yaml:"listen"`
+}
+
+// Log is the gateway's durable queue.
+type Log struct {
+	Partitions     int             `yaml:"partitions"` // fixed when the lake is born
+	Segment        strictyaml.Size `yaml:"segment"`
+	ReservePercent int             `yaml:"reserve_percent"`
+}
+
+// Commit says how often the lake gets a snapshot.
+type Commit struct {
+	Every   time.Duration   `yaml:"every"`
+	Stretch time.Duration   `yaml:"stretch"`
+	Bytes   strictyaml.Size `yaml:"bytes"`
+}
+
+// Maintain says how often the lake is kept tidy.
+type Maintain struct {
+	Every   time.Duration `yaml:"every"`
+	Devices time.Duration `yaml:"devices"`
+}
+
+// Default returns the configuration of a gateway that was given none.
+func Default() Settings {
+	return Settings{
+		Data:     defaultData(),
+		MQTT:     MQTT{Listen: DefaultMQTT},
+		HTTP:     HTTP{Listen: DefaultHTTP},
+		Log:      Log{Partitions: DefaultPartitions, Segment: DefaultSegment, ReservePercent: DefaultReserve},
+		Commit:   Commit{Every: DefaultCommitEvery, Stretch: DefaultCommitStretch, Bytes: DefaultCommitBytes},
+		Maintain: Maintain{Every: DefaultMaintainEvery, Devices: DefaultDevicesEvery},
+	}
+}
+
+// defaultData is where the Filesystem Hierarchy Standard puts a service's state.
+func defaultData() string { return "/var/lib/headwater-gateway" }
+
+// Load reads a file over the defaults. The error lists every problem with its place.
+func Load(path string) (Settings, error) {
+	s := Default()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return s, fmt.Errorf("read configuration: %w", err)
+	}
+	if err := strictyaml.Decode(path, data, &s); err != nil {
+		return s, err
+	}
+	return s, s.Check()
+}
+
+// Check returns every value that cannot work, joined.
+func (s *Settings) Check() error {
+	var errs []error
+	bad := func(path, format string, args ...any) {
+		errs = append(errs, fmt.Errorf("%s: %s", path, fmt.Sprintf(format, args...)))
+	}
+	if s.Data == "" {
+		bad("data", "is empty; name a directory")
+	}
+	for path, addr := range map[string]string{"mqtt.listen": s.MQTT.Listen, "http.listen": s.HTTP.Listen} {
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			bad(path, "%q is not HOST:PORT", addr)
+		}
+	}
+	if s.Log.Partitions < 1 || s.Log.Partitions > 1024 {
+		bad("log.partitions", "is %d; want 1 to 1024", s.Log.Partitions)
+	}
+	if s.Log.Segment < 1<<20 {
+		bad("log.segment", "is %d bytes; want at least 1MiB", s.Log.Segment)
+	}
+	if s.Log.ReservePercent < 0 || s.Log.ReservePercent > 50 {
+		bad("log.reserve_percent", "is %d; want 0 to 50", s.Log.ReservePercent)
+	}
+	if s.Commit.Every <= 0 || s.Commit.Stretch < s.Commit.Every {
+		bad("commit", "every is %s and stretch %s; want 0 < every <= stretch", s.Commit.Every, s.Commit.Stretch)
+	}
+	if s.Commit.Bytes < 1<<20 {
+		bad("commit.bytes", "is %d; want at least 1MiB", s.Commit.Bytes)
+	}
+	if s.Maintain.Every <= 0 || s.Maintain.Devices <= 0 {
+		bad("maintain", "every and devices must be above zero")
+	}
+	return errors.Join(errs...)
+}
+
+// Lake returns the only directory that needs a backup.
+func (s *Settings) Lake() string { return filepath.Join(s.Data, "lake") }
+
+// State returns the disposable directory: log and caches.
+func (s *Settings) State() string { return filepath.Join(s.Data, "state") }
+
+// YAML returns the effective configuration.
+func (s *Settings) YAML() (string, error) {
+	out, err := yaml.Marshal(s)
+	if err != nil {
+		return "", fmt.Errorf("print configuration: %w", err)
+	}
+	return string(out), nil
+}

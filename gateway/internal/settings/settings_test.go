@@ -1,0 +1,59 @@
+package settings
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func load(t *testing.T, text string) (Settings, error) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "gateway.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return Load(path)
+}
+
+func TestDecode(t *testing.T) {
+	tests := []struct {
+		name, text string
+		want       []string // parts of the error; none = accepted
+	}{
+		{"empty file keeps the defaults", "", nil},
+		{"sizes and durations", "log: {segment: 8MiB}\ncommit: {every: 500ms}\n", nil},
+		{"all unknown keys at once", "dat: /x\nmqtt: {lisen: 127.0.0.1:1}\n", []string{":1:1", "did you mean data", ":2:8", "mqtt.lisen", "did you mean listen"}},
+		{"wrong type", "log: {partitions: many}\n", []string{"log.partitions"}},
+		{"values that cannot work", "mqtt: {listen: here}\nlog: {partitions: 0}\n", []string{"mqtt.listen", "HOST:PORT", "log.partitions"}},
+		{"stretch below every", "commit: {every: 20s}\n", []string{"every <= stretch"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := load(t, tt.text)
+			if (err == nil) != (len(tt.want) == 0) {
+				t.Fatalf("error is %v", err)
+			}
+			for _, part := range tt.want {
+				if !strings.Contains(err.Error(), part) {
+					t.Errorf("error lacks %q:\n%v", part, err)
+				}
+			}
+		})
+	}
+}
+
+func TestDefaultsPassTheirOwnCheck(t *testing.T) {
+	s := Default()
+	if err := s.Check(); err != nil {
+		t.Fatal(err)
+	}
+	text, err := s.YAML()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := load(t, text)
+	if err != nil || again != s {
+		t.Errorf("the printed defaults read back as %+v, %v", again, err)
+	}
+}
