@@ -101,6 +101,7 @@ type Cursor struct {
 	Presumed     seqset.Set // presumed lost, not closed
 	PresumedFrom uint64     // with PresumedOpen: everything from here on is presumed lost
 	PresumedOpen bool
+	PresumedMax  uint64 // with PresumedOpen: at most so many readings; 0 = not known
 
 	Ended    bool
 	FinalSeq uint64 // valid with Ended by an `end`; HasFinal says so
@@ -108,6 +109,7 @@ type Cursor struct {
 
 	Predecessor record.Epoch
 	Boot        record.Boot
+	Site        string
 	Promise     int64 // ms device time; Unknown = none
 	Anchor      wire.Anchor
 	ClockOffset int64 // us used for a boot without an anchor; Unknown = not chosen
