@@ -45,7 +45,7 @@ func (s *session) ack(a *wire.Ack, now time.Time) {
 	}
 	if slices.Contains(s.asked, a.Sent) {
 		// Only the first answer to a hello is tight around the gateway's clock.
-		s.cfg.Clock.Learn(a.Sent, s.cfg.Clock.Monotonic(), a.Time)
+		s.cfg.Clock.Learn(a.Time, a.Sent, s.cfg.Clock.Monotonic())
 		s.asked, s.helloDue = nil, now.Add(s.pace.hello)
 		s.conds.board.Clear(s.conds.gateway)
 	}

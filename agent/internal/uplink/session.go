@@ -30,6 +30,7 @@ type session struct {
 	lakeID, logID wire.ID // of the last ack
 	last          wire.AckNumber
 
+	older     []wire.BootAnchor // of earlier boots, as of the last hello
 	flight    *flight
 	bucket    bucket
 	quiet     time.Time // no batch before: the gateway asked for a break
@@ -117,9 +118,10 @@ func (s *session) hello(now time.Time) error {
 	s.helloDue = now.Add(backoff(len(s.asked), s.pace.helloRetry, s.pace.hello))
 	s.asked = append(s.asked, sent)
 	r := s.cfg.Teller.Report()
+	s.older = slices.Clip(r.Anchors)
 	msg, err := appendHello(&wire.Hello{
 		Device: s.cfg.Device, Client: s.cfg.Client, Nonce: s.nonce, Sent: sent, Boot: s.cfg.Boot,
-		Version: s.cfg.Version, Anchors: s.cfg.Clock.Anchors(), Epochs: r.Epochs, Wire: []uint64{wireVersion},
+		Version: s.cfg.Version, Anchors: append(s.older, s.current()), Epochs: r.Epochs, Wire: []uint64{wireVersion},
 		BacklogBytes: r.Bytes, BacklogBatches: r.Batches,
 		Site: s.cfg.Site, Owner: s.cfg.Owner, Tags: s.cfg.Tags, Schedule: s.cfg.Schedule,
 	})
@@ -210,14 +212,27 @@ func (s *session) send(b Batch, lane Lane, now time.Time) error {
 	return nil
 }
 
-// anchor returns the best anchor known now for the boot of a batch.
+// anchor returns the best anchor known now for the boot of a batch; none is known of an old
+// boot that ended before any hello of it was answered.
 func (s *session) anchor(b Batch) wire.Anchor {
-	for _, a := range s.cfg.Clock.Anchors() {
+	if b.Boot == s.cfg.Boot {
+		return s.cfg.Clock.Anchor()
+	}
+	for _, a := range s.older {
 		if a.Boot == b.Boot {
 			return a.Anchor()
 		}
 	}
 	return wire.Anchor{}
+}
+
+// current returns the anchor of the running boot, with its name.
+func (s *session) current() wire.BootAnchor {
+	a := s.cfg.Clock.Anchor()
+	return wire.BootAnchor{
+		Boot: s.cfg.Boot, Generation: a.Generation, State: a.State,
+		Wall: a.Wall, Monotonic: a.Monotonic, Uncertainty: a.Uncertainty,
+	}
 }
 
 // unsettled returns the batches whose fate this connection leaves open.

@@ -44,7 +44,8 @@ type Batch struct {
 // Report is what a hello says of the outbox.
 type Report struct {
 	Epochs  []wire.HelloEpoch
-	Bytes   uint64
+	Anchors []wire.BootAnchor // of earlier boots, where one is known
+	Bytes   uint64            // held, not landed
 	Batches uint64
 }
 
@@ -69,10 +70,10 @@ type Teller interface {
 type Clock interface {
 	// Monotonic returns us since boot.
 	Monotonic() int64
-	// Anchors returns every anchor known, for the hello.
-	Anchors() []wire.BootAnchor
+	// Anchor returns the best anchor of this boot as of now.
+	Anchor() wire.Anchor
 	// Learn takes the gateway's wall clock (us) as of some instant between two monotonic times.
-	Learn(sent, received, gateway int64)
+	Learn(gatewayWall, sent, received int64)
 }
 
 // Config is what an uplink needs to know. All of it is fixed for the life of the uplink.

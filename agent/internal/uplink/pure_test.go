@@ -1,0 +1,189 @@
+package uplink
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/headwater-iot/headwater/shared/wire"
+)
+
+func TestBackoffDoublesUpToItsCeiling(t *testing.T) {
+	for n, want := range []time.Duration{1, 2, 4, 8, 10, 10, 10} {
+		if got := backoff(n, 1, 10); got != want {
+			t.Errorf("backoff(%d) = %d, want %d", n, got, want)
+		}
+	}
+	if got := backoff(1_000_000, time.Second, time.Minute); got != time.Minute {
+		t.Errorf("a year of tries waits %s", got)
+	}
+}
+
+func TestJitterCoversTheWholeWaitAndIsNeverZero(t *testing.T) {
+	for r, want := range map[float64]time.Duration{0: 1000, 0.5: 500, 0.999: 1} {
+		if got := jitter(1000, r); got != want {
+			t.Errorf("jitter(1000, %v) = %d, want %d", r, got, want)
+		}
+	}
+}
+
+func TestBucketPaysAtTheCreditedRate(t *testing.T) {
+	var b bucket
+	now := time.Unix(1000, 0)
+	b.set(100_000, now)
+	b.spend(200_000)
+	if got := b.ready(now).Round(10 * time.Millisecond); got != 2*time.Second {
+		t.Errorf("200 kB of debt at 100 kB/s: ready in %s, want 2s", got)
+	}
+	if got := b.ready(now.Add(2 * time.Second)); got != 0 {
+		t.Errorf("after 2 s: ready in %s", got)
+	}
+}
+
+func TestBucketSavesUpNoMoreThanABurst(t *testing.T) {
+	var b bucket
+	now := time.Unix(1000, 0)
+	b.set(1_000_000, now)
+	b.refill(now.Add(50 * time.Second))
+	if want := 1_000_000 * creditBurst.Seconds(); b.tokens != want {
+		t.Errorf("tokens = %v, want %v", b.tokens, want)
+	}
+}
+
+func TestStaleCreditFallsToFloor(t *testing.T) {
+	var b bucket
+	now := time.Unix(1000, 0)
+	b.set(1_000_000, now)
+	b.spend(70_000_000 + 10*creditFloor) // 60 s pay 60 MB, then the floor has to pay the rest
+	late := now.Add(creditLife)
+	b.refill(late)
+	want := (70_000_000.0 + 10*creditFloor - 60_000_000) / creditFloor
+	if got := b.ready(late).Seconds(); got < want-1 || got > want+1 {
+		t.Errorf("ready in %.0f s, want %.0f s", got, want)
+	}
+	if got := b.current(late); got != creditFloor {
+		t.Errorf("stale rate = %v, want the floor", got)
+	}
+}
+
+func TestNoCreditIsTheFloorNotZero(t *testing.T) {
+	var b bucket
+	now := time.Unix(1000, 0)
+	b.set(0, now)
+	if got := b.current(now); got != creditFloor {
+		t.Errorf("rate = %v, want the floor", got)
+	}
+}
+
+func TestBacklogNeverFillsTheWindow(t *testing.T) {
+	f, now := newFlight(), time.Unix(1000, 0)
+	sent := 0
+	for f.room(Backlog, now) {
+		f.sent(Ref{Epoch: 1, First: uint64(sent), Count: 1}, 100, now, time.Minute, time.Minute)
+		sent++
+	}
+	if sent >= windowBatches || !f.room(Live, now) {
+		t.Errorf("%d backlog batches on their way leave no room for the live lane", sent)
+	}
+}
+
+func TestSettleTakesEndsAndWholeBatchesOnly(t *testing.T) {
+	f, now := newFlight(), time.Unix(1000, 0)
+	whole, half, end := Ref{1, 0, 10}, Ref{1, 10, 10}, Ref{1, 20, 0}
+	for _, r := range []Ref{whole, half, end} {
+		f.sent(r, 1, now, time.Minute, time.Minute)
+	}
+	f.settle(&wire.Ack{Epochs: []wire.AckEpoch{{Epoch: 1, StoredMark: 15}}})
+	if f.busy(whole, now) || !f.busy(half, now) || !f.busy(end, now) {
+		t.Errorf("mark 15 left %v", f.entries)
+	}
+	f.settle(&wire.Ack{Epochs: []wire.AckEpoch{{Epoch: 1, StoredMark: 20, Ended: true}}})
+	if len(f.entries) != 0 {
+		t.Errorf("mark 20 and the end left %v", f.entries)
+	}
+}
+
+func TestSweepForgetsWhatNobodyAsksFor(t *testing.T) {
+	f, now := newFlight(), time.Unix(1000, 0)
+	f.sent(Ref{1, 0, 1}, 1, now, time.Second, time.Second)
+	f.sweep(now.Add(30*time.Second), time.Minute)
+	if len(f.entries) != 1 {
+		t.Fatal("swept too early")
+	}
+	if f.sweep(now.Add(2*time.Minute), time.Minute); len(f.entries) != 0 {
+		t.Error("not swept")
+	}
+}
+
+// pieces is a connection that delivers its bytes in given portions.
+type pieces struct {
+	net.Conn
+	r io.Reader
+	n int
+}
+
+func (p *pieces) Read(b []byte) (int, error) { return p.r.Read(b[:min(len(b), p.n)]) }
+
+func TestOversizedPacketIsRefused(t *testing.T) {
+	fine := append([]byte{0x30, 0x85, 0x02}, make([]byte, 0x105)...)
+	ping := []byte{0xd0, 0x00}
+	huge := []byte{0x30, 0xff, 0xff, 0xff, 0x7f}
+	endless := []byte{0x30, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80}
+	for _, portion := range []int{1, 2, 3, 7, 1000} {
+		good := bytes.Join([][]byte{ping, fine, ping, fine, fine}, nil)
+		got, err := io.ReadAll(&cappedConn{Conn: &pieces{r: bytes.NewReader(good), n: portion}})
+		if err != nil || !bytes.Equal(got, good) {
+			t.Errorf("portions of %d: %d of %d bytes, %v", portion, len(got), len(good), err)
+		}
+		for _, bad := range [][]byte{huge, endless} {
+			stream := append(bytes.Clone(good), bad...)
+			_, err := io.ReadAll(&cappedConn{Conn: &pieces{r: bytes.NewReader(stream), n: portion}})
+			if !errors.Is(err, errHostile) {
+				t.Errorf("portions of %d: %x gave %v", portion, bad, err)
+			}
+		}
+	}
+}
+
+func TestBrokerURLs(t *testing.T) {
+	for url, good := range map[string]bool{
+		"tcp://127.0.0.1:1883": true, "mqtt://u:p@broker:1883": true, "tcp://[::1]:1883": true,
+		"tcp://127.0.0.1": false, "127.0.0.1:1883": false, "": false, "ssl://h:8883": false, "http://h:80": false, "tcp://:1883": false,
+	} {
+		err := CheckURL(url)
+		if (err == nil) != good || err != nil && !errors.Is(err, ErrURL) {
+			t.Errorf("CheckURL(%q) = %v", url, err)
+		}
+	}
+}
+
+func TestHelloTooLargeClaimsTooMuchRatherThanTooLittle(t *testing.T) {
+	h := &wire.Hello{Device: "d", Client: "d", Boot: 1}
+	for e := range 20 {
+		he := wire.HelloEpoch{Epoch: 1 + 1, Boot: 1, Next: 1 << 40}
+		he.Epoch += 1 << e
+		for i := range uint64(wire.MaxRanges) {
+			he.Held = append(he.Held, 1<<30+4*i, 1<<30+4*i+1)
+		}
+		h.Epochs = append(h.Epochs, he)
+	}
+	msg, err := appendHello(h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := wire.ParseHello(msg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range got.Epochs {
+		if len(e.Held) != 2 || e.Held[0] != 1<<30 || e.Held[1] != 1<<30+4*(wire.MaxRanges-1)+1 {
+			t.Fatalf("held %v", e.Held)
+		}
+	}
+	if len(h.Epochs[0].Held) != 2*wire.MaxRanges && len(h.Epochs[0].Held) != 2 {
+		t.Errorf("the outbox's own set was changed")
+	}
+}
