@@ -1,0 +1,259 @@
+package sampler
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/headwater-iot/headwater/shared/health"
+	"github.com/headwater-iot/headwater/shared/meter"
+	"github.com/headwater-iot/headwater/shared/record"
+)
+
+const (
+	// returnGrace is how long a read may take to notice that its time is over before it counts as hung.
+	returnGrace = 250 * time.Millisecond
+	// stopGrace is how long a stopping sampler waits for a read that hangs.
+	stopGrace = time.Second
+	// failingHold keeps a single bad read out of the health page.
+	failingHold = 5 * time.Second
+
+	leastTimeout, mostTimeout = time.Second, 10 * time.Second
+)
+
+// Reasons for a null reading.
+const (
+	reasonOpen      = "open"
+	reasonRead      = "read"
+	reasonTimeout   = "timeout"
+	reasonHung      = "hung"
+	reasonPartial   = "partial"
+	reasonKind      = "kind"
+	reasonNotFinite = "not_finite"
+)
+
+// errHung is what a tick finds while an abandoned read has not returned.
+var errHung = errors.New("the previous read has not returned")
+
+// line is one sensor with its schedule. One goroutine, that of run, owns it.
+type line struct {
+	s      *Sampler
+	sensor Sensor
+	index  map[string]int // series as the driver calls it -> cell
+	failed []record.Cell  // a failed read, with full names
+
+	errs     map[string]*meter.Counter // by reason
+	missed   *meter.Counter
+	failing  *health.Condition
+	hanging  *health.Condition
+	complain throttle
+	work     *worker
+	hung     bool // a read was abandoned and has not returned
+
+	mu     sync.Mutex
+	status Status // guarded by mu
+}
+
+func newLine(s *Sampler, sensor Sensor) (*line, error) {
+	switch {
+	case sensor.Name == "":
+		return nil, ErrName
+	case (sensor.Open == nil) == (sensor.Source == nil),
+		sensor.Open != nil && (sensor.Interval < time.Millisecond || len(sensor.Announce) == 0):
+		return nil, ErrSensor
+	}
+	if sensor.Timeout <= 0 {
+		sensor.Timeout = min(max(sensor.Interval, leastTimeout), mostTimeout)
+	}
+	l := &line{
+		s: s, sensor: sensor, index: map[string]int{}, errs: map[string]*meter.Counter{},
+		failing: &health.Condition{
+			Code: "sensor-failing-" + sensor.Name, Title: "sensor " + sensor.Name + " cannot be read",
+			Severity: health.Warning, Hold: failingHold,
+		},
+		hanging: &health.Condition{
+			Code: "sensor-hung-" + sensor.Name, Title: "a read of sensor " + sensor.Name + " never returned",
+			Severity: health.Warning,
+		},
+		complain: throttle{every: logEvery},
+		status:   Status{Name: sensor.Name, State: "starting", Since: time.Now()},
+	}
+	m := s.config.Meter
+	for _, reason := range []string{reasonOpen, reasonRead, reasonTimeout, reasonHung, reasonPartial, reasonKind, reasonNotFinite} {
+		l.errs[reason] = m.Counter("headwater_sampler_read_errors_total",
+			"Readings that were due and came out null.", "sensor", sensor.Name, "reason", reason)
+	}
+	l.missed = m.Counter("headwater_sampler_missed_ticks_total", "Ticks without a row.", "sensor", sensor.Name)
+	for i, cell := range sensor.Announce {
+		l.index[cell.Series] = i
+		l.failed = append(l.failed, record.FailedCell(sensor.Prefix+cell.Series, cell.Unit, cell.Kind))
+	}
+	return l, nil
+}
+
+func (l *line) run(ctx context.Context) {
+	if l.sensor.Source != nil {
+		l.runSource(ctx)
+		return
+	}
+	l.work = newWorker(l.sensor.Open, l.s.config.Clock)
+	defer l.stop()
+
+	interval := l.sensor.Interval.Microseconds()
+	next := (l.s.config.Clock.Monotonic()/interval + 1) * interval
+	for l.sleepUntil(ctx, next) {
+		// A little late is still this tick. Half an interval late, the next one is as near.
+		if late := l.s.config.Clock.Monotonic() - next; late >= interval/2 {
+			skip := late/interval + 1
+			l.missed.Add(uint64(skip))
+			next += skip * interval
+			continue
+		}
+		l.tick(ctx)
+		next += interval
+	}
+}
+
+// runSource lets a source run until it ends.
+func (l *line) runSource(ctx context.Context) {
+	l.set("ok", nil)
+	err := l.sensor.Source.Run(ctx, func(row record.Row) error {
+		if err := l.s.accept(row); err != nil {
+			l.s.m.appendErrors.Inc()
+			return err
+		}
+		return nil
+	})
+	switch {
+	case ctx.Err() != nil:
+	case err != nil:
+		l.set("failing", err)
+		l.s.config.Logger.Error("source ended by an error; it is not started again", "sensor", l.sensor.Name, "err", err)
+	default:
+		l.set("ended", nil)
+		l.s.config.Logger.Info("source has no more rows", "sensor", l.sensor.Name)
+	}
+}
+
+// sleepUntil returns true when the monotonic clock has reached us, false when ctx ended first.
+func (l *line) sleepUntil(ctx context.Context, us int64) bool {
+	for {
+		wait := us - l.s.config.Clock.Monotonic()
+		if wait <= 0 {
+			return ctx.Err() == nil
+		}
+		// The timer's clock stands still while the machine sleeps and ours does not, so look again.
+		timer := time.NewTimer(time.Duration(wait) * time.Microsecond)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return false
+		case <-timer.C:
+		}
+	}
+}
+
+// tick reads once and hands the row on, whatever came of it.
+func (l *line) tick(ctx context.Context) {
+	began := l.s.begin(l)
+	defer l.s.end(l)
+	a := l.read(ctx)
+	if a.reason != "" && ctx.Err() != nil {
+		l.missed.Inc() // the stop of the agent ended this read, not the sensor
+		return
+	}
+	row := record.Row{Sensor: l.sensor.Name, Unit: record.Milli, Time: began / 1000}
+	if a.reason == "" {
+		row.Time = a.at / 1000
+		row.Cells = l.cells(a.cells)
+		l.recovered()
+	} else {
+		row.Cells = append([]record.Cell(nil), l.failed...)
+		l.errs[a.reason].Add(uint64(len(row.Cells)))
+		l.blame(a)
+	}
+	if err := l.s.accept(row); err != nil {
+		l.s.m.dropped.Add(uint64(len(row.Cells)))
+	}
+}
+
+// read asks the worker and waits for its answer, but not for ever.
+func (l *line) read(ctx context.Context) answer {
+	if l.hung {
+		select {
+		case <-l.work.answers: // what it read is long over, and was accounted for
+			l.hung = false
+			l.s.config.Health.Clear(l.hanging)
+		default:
+			return answer{reason: reasonHung, err: errHung}
+		}
+	}
+	limited, cancel := context.WithTimeout(ctx, l.sensor.Timeout)
+	defer cancel()
+	l.work.requests <- limited // has room: the worker waits for a request
+	select {
+	case a := <-l.work.answers:
+		return a
+	case <-limited.Done():
+	}
+	grace := time.NewTimer(returnGrace)
+	defer grace.Stop()
+	select {
+	case a := <-l.work.answers:
+		return a
+	case <-grace.C:
+		l.hung = true
+		return answer{reason: reasonTimeout, err: context.DeadlineExceeded}
+	}
+}
+
+// stop ends the worker. A read that hangs is left behind by name; it ends with the process.
+func (l *line) stop() {
+	close(l.work.requests)
+	grace := time.NewTimer(stopGrace)
+	defer grace.Stop()
+	select {
+	case <-l.work.done:
+	case <-grace.C:
+		l.s.config.Logger.Warn("a read still hangs and is left behind", "sensor", l.sensor.Name)
+	}
+}
+
+// blame shows what is wrong with the sensor.
+func (l *line) blame(a answer) {
+	state := "failing"
+	if l.hung {
+		state = "hung"
+		l.s.config.Health.Raise(l.hanging, "it is read again when the hanging read returns")
+	}
+	l.s.config.Health.Raise(l.failing, a.err.Error())
+	l.set(state, a.err)
+	if held, ok := l.complain.allow(); ok {
+		l.s.config.Logger.Warn("sensor not read; its readings are null until it answers",
+			"sensor", l.sensor.Name, "reason", a.reason, "held_back", held, "err", a.err)
+	}
+}
+
+// recovered shows that the sensor was read.
+func (l *line) recovered() {
+	l.s.config.Health.Clear(l.failing)
+	if before := l.set("ok", nil); before != "ok" && before != "starting" {
+		l.s.config.Logger.Info("sensor is read again", "sensor", l.sensor.Name)
+	}
+}
+
+// set changes the state shown and returns the one before.
+func (l *line) set(state string, err error) (before string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	before = l.status.State
+	if before != state {
+		l.status.State, l.status.Since = state, time.Now()
+	}
+	l.status.Error = ""
+	if err != nil {
+		l.status.Error = err.Error()
+	}
+	return before
+}
