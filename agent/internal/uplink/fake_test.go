@@ -46,7 +46,7 @@ func (s *shelf) put(t *testing.T, lane Lane, first uint64) Ref {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r := Ref{epoch, first, 10}
-	s.lanes[lane] = append(s.lanes[lane], Batch{Ref: r, Boot: boot, Sealed: sealed})
+	s.lanes[lane] = append(s.lanes[lane], Batch{Ref: r, Anchor: wire.Anchor{State: wire.Gateway, Generation: 1, Wall: 7}, Sealed: sealed})
 	select {
 	case s.wake <- struct{}{}:
 	default:
@@ -112,10 +112,6 @@ func (c *ticker) Monotonic() int64 {
 	return c.now
 }
 
-func (c *ticker) Anchor() wire.Anchor {
-	return wire.Anchor{State: wire.Gateway, Generation: 1, Wall: 7}
-}
-
 func (c *ticker) Learn(gateway, _, _ int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -156,7 +152,7 @@ func (p *peer) dial(context.Context, string) (*link, error) {
 		return nil, errors.New("connection refused")
 	}
 	p.in, p.lost = make(chan message, inboxDepth), make(chan error, 1)
-	return &link{in: p.in, lost: p.lost, close: func() {}, publish: func(name string, payload []byte) error {
+	return &link{in: p.in, lost: p.lost, close: func() {}, publish: func(_ context.Context, name string, payload []byte) error {
 		_, what, err := topic.ParseUp(name)
 		if err != nil {
 			return err

@@ -23,7 +23,8 @@ var (
 
 const (
 	connectWithin = 15 * time.Second // a metered modem needs most of it
-	writeWithin   = 10 * time.Second // longer means that TCP is stuck
+	writeWithin   = 30 * time.Second // one packet, also over GPRS; longer means that TCP is stuck
+	pingWithin    = 10 * time.Second
 	partWithin    = 250 * time.Millisecond
 	// inboxDepth is more than a gateway says in a second. When it is full the message is
 	// dropped and counted: the next ack says the same and more, a lost nack costs a resend.
@@ -38,10 +39,12 @@ type message struct {
 
 // link is one connection, subscribed. A test fills in its own functions.
 type link struct {
-	in      <-chan message
-	lost    <-chan error                             // one error, when the connection is gone
-	publish func(topic string, payload []byte) error // QoS 1; nil only means that it was handed on
-	close   func()                                   // returns when the goroutines of the link are about to end
+	in    <-chan message
+	lost  <-chan error // one error, when the connection is gone
+	close func()
+	// publish sends with QoS 1. nil only means that it was handed on, which takes as long as the
+	// network takes the bytes before it.
+	publish func(ctx context.Context, topic string, payload []byte) error
 }
 
 // dialer opens a link that hears the filter.
@@ -82,12 +85,16 @@ func pahoDialer(broker *url.URL, client string, dropped func()) dialer {
 	return func(ctx context.Context, filter string) (*link, error) {
 		var conn atomic.Pointer[cappedConn]
 		in, lost := make(chan message, inboxDepth), make(chan error, 1) // lost: paho reports once
+		gone := make(chan struct{})
 
 		o := mqtt.NewClientOptions().AddBroker(broker.String()).SetClientID(client).
 			SetAutoReconnect(false).SetConnectRetry(false).SetCleanSession(true).
-			SetProtocolVersion(4).SetKeepAlive(keepAlive).SetPingTimeout(writeWithin).
+			SetProtocolVersion(4).SetKeepAlive(keepAlive).SetPingTimeout(pingWithin).
 			SetConnectTimeout(connectWithin).SetWriteTimeout(writeWithin).
-			SetConnectionLostHandler(func(_ mqtt.Client, err error) { lost <- fmt.Errorf("%w: %w", errLost, err) }).
+			SetConnectionLostHandler(func(_ mqtt.Client, err error) {
+				lost <- fmt.Errorf("%w: %w", errLost, err)
+				close(gone)
+			}).
 			SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) {
 				select {
 				case in <- message{m.Topic(), m.Payload()}:
@@ -123,7 +130,9 @@ func pahoDialer(broker *url.URL, client string, dropped func()) dialer {
 		}
 		return &link{
 			in: in, lost: lost,
-			publish: func(topic string, payload []byte) error { return handOn(c.Publish(topic, 1, false, payload)) },
+			publish: func(ctx context.Context, topic string, payload []byte) error {
+				return publish(ctx, gone, c, topic, payload)
+			},
 			close: func() {
 				c.Disconnect(uint(partWithin / time.Millisecond))
 				shut()
@@ -132,9 +141,25 @@ func pahoDialer(broker *url.URL, client string, dropped func()) dialer {
 	}
 }
 
+// publish hands a message to paho. When the connection is lost in the wrong moment paho waits for
+// writeWithin on a channel that nobody reads any more; that goroutine, at most one of a
+// connection, is left to end by itself.
+func publish(ctx context.Context, gone <-chan struct{}, c mqtt.Client, topic string, payload []byte) error {
+	handed := make(chan mqtt.Token, 1) // so that it can end when we have left
+	go func() { handed <- c.Publish(topic, 1, false, payload) }()
+	select {
+	case t := <-handed:
+		return failed(t)
+	case <-gone:
+		return errLost
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // await returns when a token is done, which the deadline on the connection makes certain.
 func await(t mqtt.Token) error {
-	if !t.WaitTimeout(connectWithin + writeWithin) {
+	if !t.WaitTimeout(connectWithin) {
 		return errors.New("no answer")
 	}
 	return t.Error()
@@ -152,8 +177,8 @@ func subscribe(c mqtt.Client, filter string) error {
 	return nil
 }
 
-// handOn reports only an error that is there already: a token says nothing about the gateway.
-func handOn(t mqtt.Token) error {
+// failed returns an error that is there already; a token says nothing about the gateway.
+func failed(t mqtt.Token) error {
 	select {
 	case <-t.Done():
 		return t.Error()

@@ -30,7 +30,6 @@ type session struct {
 	lakeID, logID wire.ID // of the last ack
 	last          wire.AckNumber
 
-	older     []wire.BootAnchor // of earlier boots, as of the last hello
 	flight    *flight
 	bucket    bucket
 	quiet     time.Time // no batch before: the gateway asked for a break
@@ -43,16 +42,18 @@ func newSession(u *Uplink, l *link) *session {
 	return &session{Uplink: u, link: l, nonce: u.nonce(), speaks: true, helloDue: now, heard: now, flight: newFlight()}
 }
 
-// run talks until the connection or ctx ends. It returns nil when ctx ended it.
-func (s *session) run(ctx context.Context) error {
+// run talks until the connection or hard ends, or ctx has ended and nothing is left to send. It
+// returns nil unless the connection ended.
+func (s *session) run(ctx, hard context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	done := ctx.Done()
-	var leave time.Time // when to end at the latest, once ctx has ended
+	leaving := ctx.Done()
 	for {
 		select {
-		case <-done:
-			done, leave = nil, time.Now().Add(s.pace.drain)
+		case <-hard.Done():
+			return nil
+		case <-leaving:
+			leaving = nil
 		case err := <-s.link.lost:
 			return err
 		case m := <-s.link.in:
@@ -62,42 +63,41 @@ func (s *session) run(ctx context.Context) error {
 		case <-s.cfg.Wake:
 		case <-timer.C:
 		}
-		idle, err := s.work(time.Now())
-		if err != nil {
+		idle, err := s.work(hard, time.Now())
+		switch {
+		case hard.Err() != nil, ctx.Err() != nil && (idle || !s.greeted):
+			return nil
+		case err != nil:
 			return err
 		}
-		now := time.Now()
-		if !leave.IsZero() && (idle || !s.greeted || !now.Before(leave)) {
-			return nil
-		}
-		timer.Reset(s.nextLook(now, leave))
+		timer.Reset(s.nextLook(time.Now()))
 	}
 }
 
 // work does what is due at now: the hello, then batches. idle means that nothing is left to
 // send and nothing is on its way.
-func (s *session) work(now time.Time) (idle bool, err error) {
+func (s *session) work(ctx context.Context, now time.Time) (idle bool, err error) {
 	if s.due() && now.Sub(s.heard) >= s.pace.silence {
 		s.conds.board.Raise(s.conds.gateway, "no ack for "+s.pace.silence.String())
 		return false, errSilent
 	}
 	if !now.Before(s.helloDue) {
-		if err := s.hello(now); err != nil {
+		if err := s.hello(ctx, now); err != nil {
 			return false, err
 		}
 	}
 	s.flight.sweep(now, s.pace.resendMax)
 	s.meters.credit.Set(s.bucket.current(now))
-	return s.pump(now)
+	return s.pump(ctx, now)
 }
 
 // due reports whether the gateway owes us an ack.
 func (s *session) due() bool { return len(s.asked) > 0 || len(s.flight.entries) > 0 }
 
 // nextLook returns how long the session may sleep when nothing wakes it.
-func (s *session) nextLook(now, leave time.Time) time.Duration {
+func (s *session) nextLook(now time.Time) time.Duration {
 	next := now.Add(s.pace.look)
-	for _, t := range []time.Time{s.helloDue, s.flight.next(now), s.quiet, s.liveAfter, leave} {
+	for _, t := range []time.Time{s.helloDue, s.flight.next(now), s.quiet, s.liveAfter} {
 		if t.After(now) && t.Before(next) {
 			next = t
 		}
@@ -110,7 +110,7 @@ func (s *session) nextLook(now, leave time.Time) time.Duration {
 }
 
 // hello says what we hold and asks for an answer.
-func (s *session) hello(now time.Time) error {
+func (s *session) hello(ctx context.Context, now time.Time) error {
 	if !s.due() {
 		s.heard = now // from here on an ack is due
 	}
@@ -118,17 +118,16 @@ func (s *session) hello(now time.Time) error {
 	s.helloDue = now.Add(backoff(len(s.asked), s.pace.helloRetry, s.pace.hello))
 	s.asked = append(s.asked, sent)
 	r := s.cfg.Teller.Report()
-	s.older = slices.Clip(r.Anchors)
 	msg, err := appendHello(&wire.Hello{
 		Device: s.cfg.Device, Client: s.cfg.Client, Nonce: s.nonce, Sent: sent, Boot: s.cfg.Boot,
-		Version: s.cfg.Version, Anchors: append(s.older, s.current()), Epochs: r.Epochs, Wire: []uint64{wireVersion},
+		Version: s.cfg.Version, Anchors: r.Anchors, Epochs: r.Epochs, Wire: []uint64{wireVersion},
 		BacklogBytes: r.Bytes, BacklogBatches: r.Batches,
 		Site: s.cfg.Site, Owner: s.cfg.Owner, Tags: s.cfg.Tags, Schedule: s.cfg.Schedule,
 	})
 	if err != nil {
 		return fmt.Errorf("hello: %w", err)
 	}
-	if err := s.link.publish(topic.Up(s.cfg.Client, topic.Hello), msg); err != nil {
+	if err := s.link.publish(ctx, topic.Up(s.cfg.Client, topic.Hello), msg); err != nil {
 		return fmt.Errorf("%w hello: %w", errPublish, err)
 	}
 	s.meters.hellos.Inc()
@@ -152,7 +151,7 @@ func appendHello(h *wire.Hello) ([]byte, error) {
 }
 
 // pump sends batches while the window and the rate allow it.
-func (s *session) pump(now time.Time) (idle bool, err error) {
+func (s *session) pump(ctx context.Context, now time.Time) (idle bool, err error) {
 	if !s.greeted || !s.speaks || now.Before(s.quiet) {
 		return false, nil
 	}
@@ -161,7 +160,7 @@ func (s *session) pump(now time.Time) (idle bool, err error) {
 		if !ok {
 			return s.drained(now), nil
 		}
-		if err := s.send(b, lane, now); err != nil {
+		if err := s.send(ctx, b, lane, now); err != nil {
 			return false, err
 		}
 	}
@@ -192,9 +191,9 @@ func (s *session) drained(now time.Time) bool {
 }
 
 // send hands one batch to the broker.
-func (s *session) send(b Batch, lane Lane, now time.Time) error {
-	payload := wire.AppendEnvelope(make([]byte, 0, len(b.Sealed)+64), s.anchor(b), b.Sealed)
-	if err := s.link.publish(topic.Up(s.cfg.Client, topic.Batch), payload); err != nil {
+func (s *session) send(ctx context.Context, b Batch, lane Lane, now time.Time) error {
+	payload := wire.AppendEnvelope(make([]byte, 0, len(b.Sealed)+64), b.Anchor, b.Sealed)
+	if err := s.link.publish(ctx, topic.Up(s.cfg.Client, topic.Batch), payload); err != nil {
 		return fmt.Errorf("%w batch %s/%d: %w", errPublish, b.Epoch, b.First, err)
 	}
 	if !s.due() {
@@ -210,29 +209,6 @@ func (s *session) send(b Batch, lane Lane, now time.Time) error {
 	s.meters.sent[lane].Inc()
 	s.meters.bytes.Add(uint64(len(payload)))
 	return nil
-}
-
-// anchor returns the best anchor known now for the boot of a batch; none is known of an old
-// boot that ended before any hello of it was answered.
-func (s *session) anchor(b Batch) wire.Anchor {
-	if b.Boot == s.cfg.Boot {
-		return s.cfg.Clock.Anchor()
-	}
-	for _, a := range s.older {
-		if a.Boot == b.Boot {
-			return a.Anchor()
-		}
-	}
-	return wire.Anchor{}
-}
-
-// current returns the anchor of the running boot, with its name.
-func (s *session) current() wire.BootAnchor {
-	a := s.cfg.Clock.Anchor()
-	return wire.BootAnchor{
-		Boot: s.cfg.Boot, Generation: a.Generation, State: a.State,
-		Wall: a.Wall, Monotonic: a.Monotonic, Uncertainty: a.Uncertainty,
-	}
 }
 
 // unsettled returns the batches whose fate this connection leaves open.

@@ -37,14 +37,14 @@ func (l Lane) String() string {
 // Batch is a sealed batch that the gateway has not stored yet.
 type Batch struct {
 	Ref
-	Boot   record.Boot
-	Sealed []byte // valid until the next call of the Queue
+	Anchor wire.Anchor // the best known of its boot
+	Sealed []byte      // valid until the next call of the Queue
 }
 
 // Report is what a hello says of the outbox.
 type Report struct {
 	Epochs  []wire.HelloEpoch
-	Anchors []wire.BootAnchor // of earlier boots, where one is known
+	Anchors []wire.BootAnchor // of every boot something is held of, and of this one
 	Bytes   uint64            // held, not landed
 	Batches uint64
 }
@@ -66,12 +66,10 @@ type Teller interface {
 	Report() Report
 }
 
-// Clock is the time base of the device.
+// Clock is the time base of the device: what an anchor is learned with.
 type Clock interface {
 	// Monotonic returns us since boot.
 	Monotonic() int64
-	// Anchor returns the best anchor of this boot as of now.
-	Anchor() wire.Anchor
 	// Learn takes the gateway's wall clock (us) as of some instant between two monotonic times.
 	Learn(gatewayWall, sent, received int64)
 }
@@ -197,16 +195,31 @@ func (u *Uplink) connect(ctx context.Context) (healthy bool) {
 	u.conds.reachable()
 	u.log.Info("connected to broker", "broker", u.broker, "client", u.cfg.Client)
 
+	hard, cancel := outlive(ctx, u.pace.drain)
+	defer cancel()
 	s := newSession(u, l)
 	start := time.Now()
 	u.meters.connected.Set(1)
-	err = s.run(ctx)
+	err = s.run(ctx, hard)
 	u.meters.connected.Set(0)
 	u.unsure = s.unsettled()
 	reason := reasonOf(err)
 	u.meters.disconnects(reason).Inc()
 	u.log.Info("disconnected from broker", "reason", reason, "error", err, "after", time.Since(start).Round(time.Second))
 	return s.greeted && time.Since(start) >= u.pace.healthy
+}
+
+// outlive returns a context that ends a while after ctx: the time to send what is left.
+func outlive(ctx context.Context, while time.Duration) (context.Context, context.CancelFunc) {
+	hard, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		select {
+		case <-time.After(while):
+		case <-hard.Done():
+		}
+		cancel()
+	})
+	return hard, func() { stop(); cancel() }
 }
 
 // Why a connection ended, besides errLost.
