@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# make test: all tests of the repository, with the race detector, and what was skipped and why.
+#
+# Packages that link the lake's libraries come last: the first race build of those takes minutes on a
+# small machine, and a mistake elsewhere should show before.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source scripts/lib.sh
+
+race=-race
+if ! has cc && ! has gcc && [ "${CI:-}" != true ]; then
+  race= # it needs a C compiler; scripts/needs.sh says so
+fi
+
+# What a package or its tests import, one package per line. The grep only sets the order: a package that
+# it takes wrongly is tested all the same.
+imports=$(go list -f '{{.ImportPath}} {{join .Deps " "}} {{join .TestImports " "}} {{join .XTestImports " "}}' ./...)
+heavy='apache/iceberg-go|apache/arrow-go|modernc.org/sqlite|gateway/internal/lake'
+light_packages=$(grep -Ev "$heavy" <<<"$imports" | cut -d ' ' -f 1 | grep -v /scripts/e2e)
+lake_packages=$(grep -E "$heavy" <<<"$imports" | cut -d ' ' -f 1 || true)
+
+# check PACKAGE...: tests packages. The report prints each package's closing line, all output of what
+# failed, and the skipped tests by reason.
+check() {
+  go test -json -timeout 20m "$@" | bin/testreport
+}
+
+step "look for what the tests need" scripts/needs.sh
+step "build everything once" go build ./...
+step "build the test report" go build -o bin/testreport ./scripts/testreport
+# shellcheck disable=SC2086 # lists of words
+step "test what needs no lake${race:+, with the race detector}" check $race $light_packages
+if [ -n "$lake_packages" ]; then
+  # shellcheck disable=SC2086
+  step "test what links the lake${race:+, with the race detector}" check $race $lake_packages
+fi
+# The binaries that this starts are built without the race detector, as they are shipped.
+step "test the real binaries end to end" check ./scripts/e2e
+printf '\nAll tests passed.\n'
