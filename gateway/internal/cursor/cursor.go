@@ -122,7 +122,7 @@ func (c *Cursor) End(final uint64, by table.Origin) bool {
 	if c.Row.HasFinal && c.Row.FinalSeq <= final {
 		return honest
 	}
-	if c.presumes() && c.reason() != GatewayStateLost {
+	if c.presumes() && c.Reason() != GatewayStateLost {
 		c.move(by) // the reason changes
 	}
 	c.Row.Ended, c.Row.HasFinal, c.Row.FinalSeq = true, true, final

@@ -102,8 +102,8 @@ func (c *Cursor) loseTail(claim Claim, next uint64, by table.Origin) {
 
 func (c *Cursor) presumes() bool { return c.Row.PresumedOpen || !c.Row.Presumed.Empty() }
 
-// reason follows from the row alone; see the package comment.
-func (c *Cursor) reason() string {
+// Reason says why the presumed seqs are missing; it follows from the row alone; see the package comment.
+func (c *Cursor) Reason() string {
 	if c.Row.Ended && !c.Row.HasFinal {
 		return PowerCut
 	}
@@ -113,7 +113,7 @@ func (c *Cursor) reason() string {
 // presumedRows returns the rows that stand for the presumed seqs, as the record that moved them last leaves them.
 func (c *Cursor) presumedRows() []table.GapRow {
 	row := table.GapRow{
-		Device: c.Row.Device, Epoch: c.Row.Epoch, Reason: c.reason(), Presumed: true,
+		Device: c.Row.Device, Epoch: c.Row.Epoch, Reason: c.Reason(), Presumed: true,
 		TimeFrom: table.Unknown, TimeTo: table.Unknown, Origin: c.movedBy,
 	}
 	var out []table.GapRow

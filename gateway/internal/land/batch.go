@@ -1,0 +1,114 @@
+package land
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/headwater-iot/headwater/gateway/internal/cursor"
+	"github.com/headwater-iot/headwater/gateway/internal/table"
+	"github.com/headwater-iot/headwater/shared/seqset"
+	"github.com/headwater-iot/headwater/shared/wire"
+)
+
+// batch lands a sealed part. It returns false when the days of the group do not hold all of it.
+func (g *Group) batch(ctx context.Context, o *Opened, by table.Origin) (bool, error) {
+	if !o.known {
+		g.reject(o, by)
+		return true, nil
+	}
+	s := &o.sealed
+	c, err := g.draft.Cursor(ctx, table.Key{Device: s.Device, Epoch: s.Epoch})
+	if err != nil {
+		return false, err
+	}
+	g.dirty = true // at least the mark moves, and the device hears what has landed
+	took := true
+	switch {
+	case o.reason != "":
+		g.refuse(o, c, seqset.Range{From: s.First, To: s.End()}, by)
+	case s.Kind == wire.KindReadings:
+		took = g.readings(o, c, by)
+	case s.Kind == wire.KindGap:
+		g.gap(o, c, by)
+	case s.Kind == wire.KindEnd:
+		if !c.End(s.First, by) {
+			g.conflict(o, by, "readings beyond the end of the epoch have landed before")
+		}
+	}
+	c.Describe(0, s.Boot, "", by)
+	if s.HasPromise {
+		c.Promise(s.Promise, by)
+	}
+	if o.anchor.State >= wire.Gateway {
+		c.Anchor(o.anchor, by)
+	}
+	c.Consume(by)
+	g.l.devices.seen(s.Device, s.Epoch, s.Boot, o.Received)
+	return took, nil
+}
+
+// readings lands a batch of readings.
+func (g *Group) readings(o *Opened, c *cursor.Cursor, by table.Origin) bool {
+	s := &o.sealed
+	beyond := c.Beyond(s.First, s.End())
+	open := seqset.Of(c.Open(s.First, beyond.From)...)
+	st := stampOf(o, c, g.draft.Device(s.Device), newest(&o.body))
+	lines := make([]timeline, len(o.body.Groups))
+	for i := range lines {
+		lines[i] = g.timelineOf(&o.body.Groups[i], &st, o.Received)
+	}
+	took, ok := g.admit(o, lines, &open)
+	if !ok {
+		return false
+	}
+	if st.bounded {
+		c.Bound(st.offset, by)
+	}
+	imported := strings.Contains(o.Client, "+") // an import is one file, read again at will
+	if !imported && !c.Remember(table.BatchMark{First: s.First, Count: s.Count, CRC: s.CRC}, by) {
+		g.conflict(o, by, "other bytes came under these seqs before")
+	}
+	fresh := open.Count() + total(c.Open(beyond.From, beyond.To))
+	landed, rejected := g.rows(o, &st, lines, &open, c.Row.Site)
+	for _, r := range landed {
+		g.tally.landed += c.Close(r.From, r.To, cursor.Landed, by)
+	}
+	for _, reason := range sortedKeys(rejected) {
+		g.quarantine(o, c, rejected[reason].Ranges(), reason, by)
+	}
+	if beyond.From < beyond.To {
+		g.quarantine(o, c, c.Open(beyond.From, beyond.To), BeyondEnd, by)
+	}
+	if !o.split {
+		g.tally.duplicates += s.Count - fresh
+	}
+	o.split = !took
+	return took
+}
+
+// gap closes the seqs that the agent has given up.
+func (g *Group) gap(o *Opened, c *cursor.Cursor, by table.Origin) {
+	s := &o.sealed
+	st := stampOf(o, c, g.draft.Device(s.Device), micros(o.gap.To, 3))
+	if st.bounded {
+		c.Bound(st.offset, by)
+	}
+	for _, r := range c.Open(s.First, s.End()) {
+		g.commit.Gaps = append(g.commit.Gaps, table.GapRow{
+			Device: s.Device, Epoch: s.Epoch, From: r.From, To: r.To, Count: r.Len(),
+			TimeFrom: wallTime(o.gap.From, &st), TimeTo: wallTime(o.gap.To, &st),
+			Series: slices.Clone(o.gap.Series), Reason: o.gap.Reason, Origin: by,
+		})
+		g.tally.gaps[o.gap.Reason] += r.Len()
+		c.Close(r.From, r.To, cursor.GivenUp, by)
+	}
+}
+
+// wallTime stamps a time of a gap, which may be unknown where a table cannot say it.
+func wallTime(ms int64, s *stamp) int64 {
+	if us := micros(ms, 3) + s.offset; us >= minTime && us < maxTime {
+		return us
+	}
+	return table.Unknown
+}

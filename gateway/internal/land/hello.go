@@ -1,0 +1,128 @@
+package land
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/headwater-iot/headwater/gateway/internal/cursor"
+	"github.com/headwater-iot/headwater/gateway/internal/table"
+	"github.com/headwater-iot/headwater/shared/record"
+	"github.com/headwater-iot/headwater/shared/wire"
+)
+
+// hello takes in what a device says of its epochs. Everything logged before it has landed by now, so what is neither
+// closed nor held is missing.
+func (g *Group) hello(ctx context.Context, o *Opened, by table.Origin) error {
+	h := o.hello
+	if o.reason != "" || h == nil {
+		g.reject(o, by)
+		return nil
+	}
+	entries := make([]*cursor.Cursor, len(h.Epochs))
+	for i := range h.Epochs {
+		e := &h.Epochs[i]
+		c, err := g.draft.Cursor(ctx, table.Key{Device: h.Device, Epoch: e.Epoch})
+		if err != nil {
+			return err
+		}
+		c.Describe(e.Predecessor, e.Boot, h.Site, by)
+		entries[i] = c
+	}
+	if err := g.anchors(ctx, h, by); err != nil {
+		return err
+	}
+	kin := kinshipOf(h, g.draft.Device(h.Device))
+	for i, c := range entries {
+		before := c.Row.Presumed.Count()
+		c.Hear(cursor.ClaimOf(&h.Epochs[i]), kin.mayEnd(c.Row.Epoch), by)
+		if after := c.Row.Presumed.Count(); after > before {
+			g.tally.presumed[c.Reason()] += after - before
+		}
+		g.dirty = g.dirty || c.Changed()
+	}
+	if parent, fork := kin.fork(); fork {
+		g.tally.forks++
+		g.l.cfg.Health.Raise(forked, fmt.Sprintf("device %s: two epochs follow %s", h.Device, parent))
+	}
+	g.l.devices.hello(h, o.Received)
+	return nil
+}
+
+// anchors notes what a hello says of the clocks of boots, for all their epochs.
+func (g *Group) anchors(ctx context.Context, h *wire.Hello, by table.Origin) error {
+	for i := range h.Anchors {
+		a := &h.Anchors[i]
+		if a.State < wire.Gateway {
+			continue // never preferred to the gateway's own time
+		}
+		for _, known := range g.draft.Device(h.Device) {
+			if known.Row.Boot != a.Boot {
+				continue
+			}
+			c, err := g.draft.Cursor(ctx, known.Key())
+			if err != nil {
+				return err
+			}
+			c.Anchor(a.Anchor(), by)
+			g.dirty = g.dirty || c.Changed()
+		}
+	}
+	return nil
+}
+
+// kinship is who descends from whom, as far as a hello and the cursors in memory say.
+type kinship struct {
+	parent   map[record.Epoch]record.Epoch
+	children map[record.Epoch]int
+	line     map[record.Epoch]bool // ancestors of the epoch that speaks
+	forked   record.Epoch          // an epoch in the line with two children
+}
+
+func kinshipOf(h *wire.Hello, known []*cursor.Cursor) kinship {
+	k := kinship{
+		parent:   map[record.Epoch]record.Epoch{},
+		children: map[record.Epoch]int{}, line: map[record.Epoch]bool{},
+	}
+	link := func(child, parent record.Epoch) {
+		if _, again := k.parent[child]; !again && parent != 0 {
+			k.parent[child] = parent
+			k.children[parent]++
+		}
+	}
+	for i := range h.Epochs {
+		link(h.Epochs[i].Epoch, h.Epochs[i].Predecessor)
+	}
+	for _, c := range known {
+		link(c.Row.Epoch, c.Row.Predecessor)
+	}
+	for i := range h.Epochs {
+		if h.Epochs[i].State == wire.EpochCurrent {
+			k.walk(h.Epochs[i].Epoch)
+		}
+	}
+	return k
+}
+
+// walk notes the ancestors of an epoch. A lineage that bites its tail ends there.
+func (k *kinship) walk(epoch record.Epoch) {
+	for {
+		parent, ok := k.parent[epoch]
+		if !ok || k.line[parent] {
+			return
+		}
+		if k.children[parent] > 1 {
+			k.forked = parent
+		}
+		k.line[parent] = true
+		epoch = parent
+	}
+}
+
+// mayEnd reports whether the device that speaks may call the epoch over: it descends from it, and no other epoch
+// claims the same past.
+func (k *kinship) mayEnd(epoch record.Epoch) bool {
+	return k.line[epoch] && k.children[k.parent[epoch]] < 2
+}
+
+// fork returns an epoch of the line that two epochs follow.
+func (k *kinship) fork() (record.Epoch, bool) { return k.forked, k.forked != 0 }

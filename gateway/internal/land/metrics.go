@@ -1,0 +1,64 @@
+package land
+
+import "github.com/headwater-iot/headwater/shared/meter"
+
+// counters are the places where a reading can leave the flow, and some that watch the work.
+type counters struct {
+	reg        *meter.Registry
+	readings   *meter.Counter
+	duplicates *meter.Counter
+	conflicts  *meter.Counter
+	records    *meter.Counter
+	groups     *meter.Counter
+	forks      *meter.Counter
+	cursors    *meter.Gauge
+}
+
+func newCounters(r *meter.Registry) counters {
+	return counters{
+		reg:        r,
+		readings:   r.Counter("headwater_land_readings_total", "Readings landed, counted when their commit succeeded."),
+		duplicates: r.Counter("headwater_land_duplicates_total", "Readings clipped because their seq was closed before."),
+		conflicts:  r.Counter("headwater_land_conflicts_total", "Batches with other bytes under seqs that a batch had before."),
+		records:    r.Counter("headwater_land_records_total", "Log records landed, of any kind."),
+		groups:     r.Counter("headwater_land_groups_total", "Groups of records that were committed."),
+		forks:      r.Counter("headwater_land_forks_total", "Hellos that showed two epochs with one predecessor."),
+		cursors:    &meter.Gauge{},
+	}
+}
+
+// rows counts what a commit took in, once it has succeeded.
+func (c *counters) rows(t *tally) {
+	c.readings.Add(t.landed)
+	c.duplicates.Add(t.duplicates)
+	c.conflicts.Add(t.conflicts)
+	c.records.Add(t.records)
+	c.forks.Add(t.forks)
+	c.groups.Inc()
+	for reason, n := range t.quarantined {
+		c.reg.Counter("headwater_land_quarantined_total", "Readings quarantined, by reason.", "reason", reason).Add(n.readings)
+		c.reg.Counter("headwater_land_quarantined_records_total", "Log records with readings quarantined, or that could not be read, by reason.",
+			"reason", reason).Add(n.records)
+	}
+	for reason, n := range t.gaps {
+		c.reg.Counter("headwater_land_gap_seqs_total", "Readings that will never come, by reason, as the agent sealed it.",
+			"reason", reason, "presumed", "false").Add(n)
+	}
+	for reason, n := range t.presumed {
+		c.reg.Counter("headwater_land_gap_seqs_total", "Readings that will never come, by reason, as the agent sealed it.",
+			"reason", reason, "presumed", "true").Add(n)
+	}
+}
+
+// tally is what one group did.
+type tally struct {
+	landed, duplicates, conflicts, records, forks uint64
+	quarantined                                   map[string]rejected
+	gaps, presumed                                map[string]uint64
+}
+
+type rejected struct{ readings, records uint64 }
+
+func newTally() tally {
+	return tally{quarantined: map[string]rejected{}, gaps: map[string]uint64{}, presumed: map[string]uint64{}}
+}

@@ -1,0 +1,119 @@
+package land
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/headwater-iot/headwater/gateway/internal/cursor"
+	"github.com/headwater-iot/headwater/gateway/internal/table"
+	"github.com/headwater-iot/headwater/shared/health"
+	"github.com/headwater-iot/headwater/shared/record"
+	"github.com/headwater-iot/headwater/shared/seqset"
+)
+
+// held is the fate of a quarantine row that nobody has decided on.
+const held = "held"
+
+// maxDetail bounds what an error may say in a row.
+const maxDetail = 1024
+
+// The conditions of landing. They are constants in all but syntax: nobody changes them.
+var (
+	unknownKind = &health.Condition{
+		Code: "land-unknown-kind", Title: "the log has a record that this version does not know; landing has stopped",
+		Severity: health.Error,
+	}
+	seqsConflict = &health.Condition{
+		Code: "land-seqs-conflict", Title: "two devices use one identity: other bytes came under the same seqs",
+		Severity: health.Error,
+	}
+	forked = &health.Condition{
+		Code: "land-fork", Title: "two devices go on from one past: a memory card was copied",
+		Severity: health.Error, Hold: time.Second,
+	}
+)
+
+// row begins a quarantine row of a record.
+func (g *Group) row(o *Opened, reason, detail string, by table.Origin) table.QuarantineRow {
+	device := o.sealed.Device
+	if !o.known {
+		device, _ = record.DeviceOf(o.Client) // a client that is none leaves it empty
+	}
+	if len(detail) > maxDetail {
+		detail = detail[:maxDetail]
+	}
+	return table.QuarantineRow{
+		Device: device, Epoch: o.sealed.Epoch, Reason: reason, Rule: detail, Origin: by, Fate: held,
+	}
+}
+
+// quarantine gives open seqs their fate. The first row carries the bytes.
+func (g *Group) quarantine(o *Opened, c *cursor.Cursor, open []seqset.Range, reason string, by table.Origin) {
+	n := g.tally.quarantined[reason]
+	n.records++
+	for i, r := range open {
+		row := g.row(o, reason, o.detail, by)
+		row.From, row.To, row.Count = r.From, r.To, r.Len()
+		if i == 0 {
+			row.Bytes = o.Payload
+			g.bytes += int64(len(o.Payload))
+		}
+		g.commit.Quarantine = append(g.commit.Quarantine, row)
+		n.readings += r.Len()
+		c.Close(r.From, r.To, cursor.Quarantined, by)
+	}
+	g.tally.quarantined[reason] = n
+}
+
+// refuse quarantines what is open of a record that was not read.
+func (g *Group) refuse(o *Opened, c *cursor.Cursor, seqs seqset.Range, by table.Origin) {
+	open := c.Open(seqs.From, seqs.To)
+	if len(open) == 0 && seqs.Len() > 0 {
+		g.tally.duplicates += seqs.Len()
+		return // all of it has a fate already: nothing is missing, and nothing is kept twice
+	}
+	if len(open) == 0 {
+		g.reject(o, by)
+		return
+	}
+	g.tally.duplicates += seqs.Len() - total(open)
+	g.quarantine(o, c, open, o.reason, by)
+}
+
+// reject keeps the bytes of a record that closes no seqs.
+func (g *Group) reject(o *Opened, by table.Origin) {
+	reason := cmp.Or(o.reason, Malformed)
+	row := g.row(o, reason, o.detail, by)
+	row.Bytes = o.Payload
+	g.commit.Quarantine = append(g.commit.Quarantine, row)
+	g.bytes += int64(len(o.Payload))
+	n := g.tally.quarantined[reason]
+	n.records++
+	g.tally.quarantined[reason] = n
+	g.dirty = true
+}
+
+// conflict keeps the evidence that two devices use one identity: a row of count 0.
+func (g *Group) conflict(o *Opened, by table.Origin, detail string) {
+	s := &o.sealed
+	detail = fmt.Sprintf("%s: [%d, %d), CRC %08x", detail, s.First, s.End(), s.CRC)
+	row := g.row(o, Conflict, detail, by)
+	row.Bytes = o.Payload
+	g.commit.Quarantine = append(g.commit.Quarantine, row)
+	g.bytes += int64(len(o.Payload))
+	g.tally.conflicts++
+	g.l.cfg.Health.Raise(seqsConflict, fmt.Sprintf("device %s, epoch %s, seqs [%d, %d)", s.Device, s.Epoch, s.First, s.End()))
+}
+
+func total(ranges []seqset.Range) uint64 {
+	var n uint64
+	for _, r := range ranges {
+		n += r.Len()
+	}
+	return n
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -1,0 +1,220 @@
+package land
+
+import (
+	"slices"
+
+	"github.com/headwater-iot/headwater/gateway/internal/table"
+	"github.com/headwater-iot/headwater/shared/record"
+	"github.com/headwater-iot/headwater/shared/seqset"
+)
+
+// readingBytes is what a reading takes in memory until its commit: value, event time and seq, and some room.
+const readingBytes = 32
+
+// maxNames bounds the copies of names that are kept; a fleet has far fewer.
+const maxNames = 1 << 16
+
+// admit adds the days of a batch to the group. It returns ok = false when they do not fit and the group has to be
+// committed first; and took = false when the batch alone has more days than a group may touch: then only its first
+// days land now, and the batch comes again, to be clipped to the rest.
+func (g *Group) admit(o *Opened, lines []timeline, open *seqset.Set) (took, ok bool) {
+	days := daysOf(o, lines, open)
+	fresh := 0
+	for _, d := range days {
+		if _, has := g.days[d]; !has {
+			fresh++
+		}
+	}
+	limit := g.l.cfg.MaxDays
+	if len(g.days)+fresh > limit {
+		if len(g.days) > 0 {
+			return false, false
+		}
+		postpone(lines, days[limit])
+		days = days[:limit]
+		took = false
+	} else {
+		took = true
+	}
+	for _, d := range days {
+		g.days[d] = struct{}{}
+	}
+	return took, true
+}
+
+// daysOf returns the days of the readings that would land, ascending.
+func daysOf(o *Opened, lines []timeline, open *seqset.Set) []int64 {
+	var days []int64
+	add := func(d int64) {
+		if i, has := slices.BinarySearch(days, d); !has {
+			days = slices.Insert(days, i, d)
+		}
+	}
+	eachOpen(o, open, func(group int, col *record.Column, from, to int, _ uint64) {
+		line := &lines[group]
+		if line.verdict == nil && dayOf(line.oldest) == dayOf(line.newest) {
+			add(dayOf(line.oldest))
+			return
+		}
+		for cell := from; cell < to; cell++ {
+			if row := rowOf(col, cell); line.verdict == nil || line.verdict[row] == "" {
+				add(dayOf(line.event[row]))
+			}
+		}
+	})
+	return days
+}
+
+// postpone leaves the rows of a day, and of those behind it, to the next group.
+func postpone(lines []timeline, day int64) {
+	for i := range lines {
+		line := &lines[i]
+		if line.verdict == nil {
+			line.verdict = make([]string, len(line.event))
+		}
+		for row, us := range line.event {
+			if line.verdict[row] == "" && dayOf(us) >= day {
+				line.verdict[row] = later
+			}
+		}
+	}
+}
+
+func rowOf(c *record.Column, cell int) int {
+	if c.Rows != nil {
+		return int(c.Rows[cell])
+	}
+	return cell
+}
+
+// eachOpen calls f for every stretch of open cells of every column; seq is that of the first cell of the stretch.
+func eachOpen(o *Opened, open *seqset.Set, f func(group int, col *record.Column, from, to int, seq uint64)) {
+	seq := o.sealed.First
+	whole := open.HasAll(seq, o.sealed.End())
+	for i := range o.body.Groups {
+		b := &o.body.Groups[i]
+		for j := range b.Columns {
+			col := &b.Columns[j]
+			cells := uint64(col.Cells(len(b.Times)))
+			switch {
+			case cells == 0:
+			case whole:
+				f(i, col, 0, int(cells), seq)
+			default:
+				for _, r := range open.Within(seq, seq+cells) {
+					f(i, col, int(r.From-seq), int(r.To-seq), r.From)
+				}
+			}
+			seq += cells
+		}
+	}
+}
+
+// rows makes the runs of a batch. It returns the seqs that land and, by reason, those that do not.
+func (g *Group) rows(o *Opened, st *stamp, lines []timeline, open *seqset.Set, site string) (landed []seqset.Range, rejected map[string]*seqset.Set) {
+	var land seqset.Set
+	seqs := make([]uint64, o.sealed.Count)
+	for i := range seqs {
+		seqs[i] = o.sealed.First + uint64(i)
+	}
+	frame := table.Run{
+		Device: g.l.name(o.sealed.Device), Site: site, Epoch: o.sealed.Epoch, Boot: o.sealed.Boot,
+		Received: o.Received, Stamp: st.Stamp, Base: st.flags,
+	}
+	eachOpen(o, open, func(group int, col *record.Column, from, to int, seq uint64) {
+		line := &lines[group]
+		for from < to {
+			end, verdict := stretch(line, col, from, to)
+			next := seq + uint64(end-from)
+			switch verdict {
+			case "":
+				land.Add(seq, next)
+				at := seq - o.sealed.First
+				g.run(frame, line, col, from, end, seqs[at:at+uint64(end-from)])
+			case later:
+			default:
+				if rejected == nil {
+					rejected = map[string]*seqset.Set{}
+				}
+				if rejected[verdict] == nil {
+					rejected[verdict] = new(seqset.Set)
+				}
+				rejected[verdict].Add(seq, next)
+			}
+			from, seq = end, next
+		}
+	})
+	return land.Ranges(), rejected
+}
+
+// stretch returns how far the cells from from on share one verdict.
+func stretch(line *timeline, col *record.Column, from, to int) (end int, verdict string) {
+	if line.verdict == nil {
+		return to, ""
+	}
+	verdict = line.verdict[rowOf(col, from)]
+	for end = from + 1; end < to && line.verdict[rowOf(col, end)] == verdict; end++ {
+	}
+	return end, verdict
+}
+
+// run appends the cells [from, to) of a column. Values, and times of a column without absent cells, are not copied:
+// the decoder made them for this batch alone.
+func (g *Group) run(run table.Run, line *timeline, col *record.Column, from, to int, seqs []uint64) {
+	run.Series, run.Unit, run.Kind, run.Seq = g.l.name(col.Series), g.l.name(col.Unit), col.Kind, seqs
+	run.Null = part(col.Null, from, to)
+	run.Quality = part(col.Qual, from, to)
+	run.Floats, run.Ints, run.Uints = part(col.Floats, from, to), part(col.Ints, from, to), part(col.Uints, from, to)
+	run.Texts, run.Bools, run.Blobs = part(col.Texts, from, to), part(col.Bools, from, to), part(col.Blobs, from, to)
+	if col.Rows == nil {
+		run.EventTime = line.event[from:to]
+	} else {
+		run.EventTime = make([]int64, to-from)
+		for i, row := range col.Rows[from:to] {
+			run.EventTime[i] = line.event[row]
+		}
+	}
+	if line.late != nil {
+		flagLate(&run, line, col, from)
+	}
+	g.bytes += readingBytes * int64(to-from)
+	for _, t := range run.Texts {
+		g.bytes += int64(len(t))
+	}
+	for _, b := range run.Blobs {
+		g.bytes += int64(len(b))
+	}
+	g.commit.Readings = append(g.commit.Readings, run)
+}
+
+// flagLate marks the readings that are ahead of their received time.
+func flagLate(run *table.Run, line *timeline, col *record.Column, from int) {
+	quality := make([]record.Quality, len(run.Seq))
+	copy(quality, run.Quality)
+	for i := range quality {
+		if line.late[rowOf(col, from+i)] {
+			quality[i] |= record.FutureTime
+		}
+	}
+	run.Quality = quality
+}
+
+// part is s[from:to] of a slice that may be absent.
+func part[T any](s []T, from, to int) []T {
+	if len(s) == 0 {
+		return nil
+	}
+	return s[from:to:to]
+}
+
+// name returns the one copy of a name, so that a thousand batches do not keep a thousand.
+func (l *Lander) name(s string) string {
+	if kept, ok := l.names[s]; ok {
+		return kept
+	}
+	if len(l.names) >= maxNames {
+		clear(l.names)
+	}
+	l.names[s] = s
+	return s
+}

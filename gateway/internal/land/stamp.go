@@ -1,0 +1,183 @@
+package land
+
+import (
+	"time"
+
+	"github.com/headwater-iot/headwater/gateway/internal/cursor"
+	"github.com/headwater-iot/headwater/gateway/internal/table"
+	"github.com/headwater-iot/headwater/shared/record"
+	"github.com/headwater-iot/headwater/shared/wire"
+)
+
+const (
+	// plausible is when an unsynced wall clock may have been set by somebody: before it, it counts from 1970 or from
+	// the build of the system. 2020-01-01.
+	plausible = 1577836800_000_000
+
+	// A timestamp of a table lies in the years that every reader of the tables knows.
+	minTime = -62135596800_000_000 // 0001-01-01
+	maxTime = 253402300800_000_000 // 10000-01-01, exclusive
+
+	// far is beyond every timestamp, and small enough that two of it add up.
+	far = 1 << 61
+)
+
+// stamp is how the times of a batch become wall time.
+type stamp struct {
+	table.Stamp
+	offset  int64          // us to add; 0 for absolute time
+	flags   record.Quality // of every reading
+	bounded bool           // chosen, not known: keep it for the epoch
+}
+
+// stampOf applies the order of the package comment. siblings are the cursors of the device in memory.
+func stampOf(o *Opened, c *cursor.Cursor, siblings []*cursor.Cursor, newest int64) stamp {
+	none := table.Stamp{ClockOffset: table.Unknown, ClockError: table.Unknown, Anchor: table.Unknown}
+	if o.sealed.Absolute {
+		return stamp{Stamp: none}
+	}
+	a := o.anchor
+	if a.State < wire.Gateway {
+		a = known(c, siblings, o.sealed.Boot)
+	}
+	if a.State >= wire.Gateway {
+		return anchored(a)
+	}
+	s := stamp{Stamp: none, flags: record.ClockBounded, bounded: true}
+	s.offset = boundedOffset(o, c, newest)
+	s.ClockOffset = s.offset
+	return s
+}
+
+// known returns the best anchor of a boot that was logged before.
+func known(c *cursor.Cursor, siblings []*cursor.Cursor, boot record.Boot) wire.Anchor {
+	var best wire.Anchor
+	if c.Row.Boot == boot {
+		best = c.Row.Anchor
+	}
+	for _, other := range siblings {
+		a := other.Row.Anchor
+		if other.Row.Boot == boot && (a.State > best.State || a.State == best.State && a.Generation > best.Generation) {
+			best = a
+		}
+	}
+	return best
+}
+
+func anchored(a wire.Anchor) stamp {
+	s := stamp{offset: offsetOf(a)}
+	s.ClockOffset = s.offset
+	s.ClockError = int64(min(a.Uncertainty, far))
+	s.Anchor = int64(min(a.Generation, record.MaxSeq))
+	if a.State == wire.Gateway {
+		s.flags = record.ClockGateway
+	}
+	return s
+}
+
+func offsetOf(a wire.Anchor) int64 { return clamp(clamp(a.Wall) - clamp(a.Monotonic)) }
+
+// boundedOffset is the offset of a boot without an anchor.
+func boundedOffset(o *Opened, c *cursor.Cursor, newest int64) int64 {
+	if c.Row.ClockOffset != table.Unknown {
+		return c.Row.ClockOffset
+	}
+	if o.anchor.State == wire.Unsynced {
+		off := offsetOf(o.anchor)
+		if at := newest + off; at >= plausible && at <= o.Received+Slack.Microseconds() {
+			return off
+		}
+	}
+	return clamp(clamp(o.Received) - newest)
+}
+
+func clamp(us int64) int64 { return max(-far, min(us, far)) }
+
+// micros turns device time into us.
+func micros(t int64, unit record.TimeUnit) int64 {
+	if unit == record.Milli {
+		t = 1000 * max(-far/1000, min(t, far/1000))
+	}
+	return clamp(t)
+}
+
+// newest returns the latest device time of a body, us.
+func newest(b *record.Body) int64 {
+	latest := int64(-far)
+	for i := range b.Groups {
+		for _, t := range b.Groups[i].Times {
+			latest = max(latest, micros(t, b.Groups[i].Unit))
+		}
+	}
+	return latest
+}
+
+// timeline is the rows of a group of columns on the wall clock.
+type timeline struct {
+	event          []int64
+	oldest, newest int64
+	late           []bool   // rows ahead of their received time, within reason; nil = none
+	verdict        []string // why a row does not land now, "" = it does; nil = all do
+}
+
+// later is the verdict on rows that the next group takes, because this one has its days.
+const later = "later"
+
+// timelineOf stamps the rows of a group and judges them.
+func (g *Group) timelineOf(b *record.Group, s *stamp, received int64) timeline {
+	t := timeline{event: make([]int64, len(b.Times)), oldest: far, newest: -far}
+	for i, at := range b.Times {
+		us := micros(at, b.Unit) + s.offset
+		t.event[i] = us
+		t.oldest, t.newest = min(t.oldest, us), max(t.newest, us)
+	}
+	ahead, old := limits(&g.l.cfg.Settings, s, received)
+	if t.oldest < max(old, minTime) || t.newest >= min(ahead, maxTime) {
+		t.verdict = make([]string, len(t.event))
+		for i, us := range t.event {
+			t.verdict[i] = judge(us, ahead, old)
+		}
+	}
+	if soon := received + Slack.Microseconds(); t.newest > soon && !s.bounded {
+		t.late = make([]bool, len(t.event))
+		for i, us := range t.event {
+			t.late[i] = us > soon
+		}
+	}
+	return t
+}
+
+// limits returns between which times a reading may lie. A clock that was guessed is not held against its readings.
+func limits(cfg *Settings, s *stamp, received int64) (ahead, old int64) {
+	ahead, old = far, -far
+	if s.bounded {
+		return ahead, old
+	}
+	if cfg.MaxAge > 0 {
+		old = received - cfg.MaxAge.Microseconds()
+	}
+	return received + cfg.MaxAhead.Microseconds() + 1, old
+}
+
+func judge(us, ahead, old int64) string {
+	switch {
+	case us < minTime || us >= maxTime:
+		return TimeRange
+	case us >= ahead:
+		return FutureTime
+	case us < old:
+		return TooOld
+	}
+	return ""
+}
+
+const dayMicros = int64(24 * time.Hour / time.Microsecond)
+
+// dayOf returns the day partition of an event time: days since 1970, rounded down.
+func dayOf(us int64) int64 {
+	d := us / dayMicros
+	if us%dayMicros < 0 {
+		d--
+	}
+	return d
+}
