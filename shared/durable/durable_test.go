@@ -50,18 +50,30 @@ func TestTraces(t *testing.T) {
 		act  func(d Disk, dir string) error
 		want []string
 	}{
-		{"WriteFile", func(d Disk, dir string) error { return d.WriteFile(dir+"/a", []byte("new"), 0o644) },
-			[]string{"create a.tmp", "write a.tmp", "sync a.tmp", "rename a", "sync-dir ."}},
-		{"Rename across directories", func(d Disk, dir string) error { return d.Rename(dir+"/old", dir+"/sub/b") },
-			[]string{"rename sub/b", "sync-dir sub", "sync-dir ."}},
-		{"Remove", func(d Disk, dir string) error { return d.Remove(dir + "/old") },
-			[]string{"remove old", "sync-dir ."}},
-		{"Remove what is not there", func(d Disk, dir string) error { return d.Remove(dir + "/none") },
-			[]string{"remove none", "sync-dir ."}},
-		{"MkdirAll", func(d Disk, dir string) error { return d.MkdirAll(dir+"/x/y", 0o755) },
-			[]string{"sync-dir ..", "mkdir x", "sync-dir .", "mkdir x/y", "sync-dir x"}},
-		{"MkdirAll of what is there", func(d Disk, dir string) error { return d.MkdirAll(dir+"/sub", 0o755) },
-			[]string{"sync-dir ."}},
+		{
+			"WriteFile", func(d Disk, dir string) error { return d.WriteFile(dir+"/a", []byte("new"), 0o644) },
+			[]string{"create a.tmp", "write a.tmp", "sync a.tmp", "rename a", "sync-dir ."},
+		},
+		{
+			"Rename across directories", func(d Disk, dir string) error { return d.Rename(dir+"/old", dir+"/sub/b") },
+			[]string{"rename sub/b", "sync-dir sub", "sync-dir ."},
+		},
+		{
+			"Remove", func(d Disk, dir string) error { return d.Remove(dir + "/old") },
+			[]string{"remove old", "sync-dir ."},
+		},
+		{
+			"Remove what is not there", func(d Disk, dir string) error { return d.Remove(dir + "/none") },
+			[]string{"remove none", "sync-dir ."},
+		},
+		{
+			"MkdirAll", func(d Disk, dir string) error { return d.MkdirAll(dir+"/x/y", 0o755) },
+			[]string{"sync-dir ..", "mkdir x", "sync-dir .", "mkdir x/y", "sync-dir x"},
+		},
+		{
+			"MkdirAll of what is there", func(d Disk, dir string) error { return d.MkdirAll(dir+"/sub", 0o755) },
+			[]string{"sync-dir ."},
+		},
 	} {
 		dir := t.TempDir()
 		if err := errors.Join(os.WriteFile(dir+"/old", nil, 0o644), os.Mkdir(dir+"/sub", 0o755)); err != nil {
