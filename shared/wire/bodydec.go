@@ -11,11 +11,11 @@ import (
 // bodyReader reads the CBOR of a body into a record.Body, reusing its memory.
 type bodyReader struct {
 	items
-	ints    []int64 // scratch
-	base    int64   // ms, of the header
-	count   int     // readings, of the header
-	seen    int     // readings so far
-	columns int     // groups and columns so far
+	ints, ulps []int64 // scratch
+	base       int64   // ms, of the header
+	count      int     // readings, of the header
+	seen       int     // readings so far
+	columns    int     // groups and columns so far
 }
 
 // room returns s with length n, keeping its memory where that is large enough.
@@ -279,6 +279,10 @@ func (r *bodyReader) floats(dst []float64) {
 		r.rawFloats(dst)
 		return
 	}
+	corrected := r.peek() == majArray|2
+	if corrected {
+		r.off++
+	}
 	r.ints = room(r.ints, len(dst))
 	scale := r.numbers(r.ints)
 	by := powers[scale]
@@ -289,6 +293,22 @@ func (r *bodyReader) floats(dst []float64) {
 	}
 	if wide != 0 {
 		r.fail("decimal number beyond 53 bits")
+	}
+	if corrected {
+		r.correct(dst)
+	}
+}
+
+// correct moves doubles by a number of units in the last place each.
+func (r *bodyReader) correct(dst []float64) {
+	r.ulps = room(r.ulps, len(dst))
+	r.integers(r.ulps)
+	for i, u := range r.ulps {
+		if u < -maxUlps || u > maxUlps {
+			r.fail("correction out of bounds")
+			return
+		}
+		dst[i] = math.Float64frombits(math.Float64bits(dst[i]) + uint64(u))
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"math/bits"
 	"unicode/utf8"
 
 	"github.com/headwater-iot/headwater/shared/record"
@@ -236,25 +237,51 @@ func (e *Encoder) appendInts(dst []byte) []byte {
 	return appendNumbers(dst, e.ints, choose(e.ints), 0)
 }
 
-// appendFloats appends v as decimal integers where that is exact and smaller, else as they are.
+// appendFloats appends v as decimal integers where that is exact, as decimal integers with corrections, or
+// as they are: whichever is estimated to be smallest.
 func (e *Encoder) appendFloats(dst []byte, v []float64) []byte {
 	if len(v) == 0 {
 		return append(dst, cborNull)
 	}
-	if cap(e.ints) < len(v) {
-		e.ints = make([]int64, len(v))
-	}
-	e.ints = e.ints[:len(v)]
+	e.ints, e.ulps = room(e.ints, len(v)), room(e.ulps, len(v))
 	narrow := allFloat32(v)
 	raw := 64 * len(v)
 	if narrow {
 		raw = 32 * len(v)
 	}
-	if scale, ok := decimal(e.ints, v); ok {
-		if f := choose(e.ints); f.bits < raw {
-			return appendNumbers(dst, e.ints, f, scale)
+	best, scale, ok := forecast{bits: raw}, 0, false
+	if scale, ok = decimal(e.ints, e.ulps, v, 0); ok {
+		if best = choose(e.ints); scale <= plainScale && best.bits < raw {
+			return appendNumbers(dst, e.ints, best, scale)
 		}
 	}
+	e.near = room(e.near, len(v))
+	if scale, ok := decimal(e.near, e.ulps, v, maxUlps); ok {
+		if f := choose(e.near); f.bits+bitsOf(e.ulps) < min(raw, best.bits) {
+			dst = append(dst, majArray|2)
+			dst = appendNumbers(dst, e.near, f, scale)
+			return appendIntegers(dst, e.ulps)
+		}
+	}
+	if ok && best.bits < raw {
+		return appendNumbers(dst, e.ints, best, scale)
+	}
+	return appendRaw(dst, v, narrow)
+}
+
+// plainScale is the number of decimals a driver may well mean; only beyond it are the digits looked at as noise.
+const plainScale = 8
+
+// bitsOf is the estimate of choose for integers as they are.
+func bitsOf(v []int64) int {
+	n := len(v)
+	for _, x := range v {
+		n += bits.Len64(zigzag(x))
+	}
+	return n
+}
+
+func appendRaw(dst []byte, v []float64, narrow bool) []byte {
 	if narrow {
 		dst = appendHead(dst, majTag, tagFloat32)
 		dst = appendHead(dst, majBytes, uint64(4*len(v)))
