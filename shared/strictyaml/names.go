@@ -40,18 +40,22 @@ func fieldsOf(t reflect.Type) map[string][]int {
 	return out
 }
 
-// didYouMean returns a hint at the nearest known key, or nothing if none is near.
+// didYouMean returns a hint at the nearest known key, or at all of them if none is near and they are few.
 func didYouMean(word string, known map[string][]int) string {
 	best, distance := "", 1+max(1, len(word)/3) // further away it is another word
-	for _, key := range slices.Sorted(maps.Keys(known)) {
+	keys := slices.Sorted(maps.Keys(known))
+	for _, key := range keys {
 		if d := edits(word, key); d < distance {
 			best, distance = key, d
 		}
 	}
-	if best == "" {
-		return ""
+	switch {
+	case best != "":
+		return " (did you mean " + best + "?)"
+	case len(keys) > 0 && len(keys) <= 8:
+		return " (known here: " + strings.Join(keys, ", ") + ")"
 	}
-	return " (did you mean " + best + "?)"
+	return ""
 }
 
 // edits counts the single-byte insertions, deletions, replacements and swaps of neighbours between a and b.

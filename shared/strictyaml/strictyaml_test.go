@@ -168,7 +168,7 @@ func TestOwnChecksPointIntoTheFile(t *testing.T) {
 	want := `f.yaml:1:1: outbox.max_bytes: is too small
 f.yaml:3:5: sensors[0].address: is missing
 f.yaml:4:12: sensors[0].every: must be longer than 0
-f.yaml:5:1: bogus: unknown key`
+f.yaml:5:1: bogus: unknown key (known here: batch, labels, log_level, outbox, sensors, site, uplink)`
 	err := doc.Err()
 	if err == nil || err.Error() != want {
 		t.Errorf("problems are\n%v\nwant\n%s", err, want)
