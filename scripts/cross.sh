@@ -8,10 +8,13 @@ cd "$(dirname "$0")/.."
 AGENT_LIMIT=9000000
 mkdir -p bin/cross
 for platform in "$@"; do
-  arch=${platform%/*} variant=${platform#"$arch"} variant=${variant#/}
-  out=bin/cross/headwater-agent-linux-$arch${variant:+-$variant}
-  GOOS=linux GOARCH=$arch GOARM=$variant GOMIPS=$variant CGO_ENABLED=0 \
-    go build -trimpath -ldflags "-s -w ${LDFLAGS:-}" -o "$out" ./agent/cmd/headwater-agent
+  target=(GOOS=linux GOARCH="${platform%/*}" CGO_ENABLED=0)
+  case $platform in
+    arm/*) target+=(GOARM="${platform#*/}") ;;
+    mips*/*) target+=(GOMIPS="${platform#*/}") ;;
+  esac
+  out=bin/cross/headwater-agent-linux-${platform/\//-}
+  env "${target[@]}" go build -trimpath -ldflags "-s -w ${LDFLAGS:-}" -o "$out" ./agent/cmd/headwater-agent
   size=$(wc -c <"$out")
   printf '%10d bytes  %s\n' "$size" "$out"
   if [ "$platform" = arm/6 ] && [ "$size" -gt "$AGENT_LIMIT" ]; then
