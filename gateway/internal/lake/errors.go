@@ -1,6 +1,10 @@
 package lake
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/headwater-iot/headwater/gateway/internal/lake/rowfile"
+)
 
 var (
 	// ErrForeign means that another log owns the lake: a second gateway is alive, or this one lost its state.
@@ -15,7 +19,7 @@ var (
 	// else, and nobody deletes a file of the attempt.
 	ErrUnknown = errors.New("outcome of the commit is unknown")
 	// ErrTooManyDays means that a commit touches more than MaxDays day partitions of readings. The caller splits it.
-	ErrTooManyDays = errors.New("too many day partitions in one commit")
+	ErrTooManyDays = rowfile.ErrTooManyDays
 	// ErrLocked means that another process holds the lake directory.
 	ErrLocked = errors.New("the lake is locked")
 	// ErrPartitions means that the lake was born with another number of log partitions.
@@ -25,4 +29,4 @@ var (
 )
 
 // MaxDays bounds the day partitions of readings in one commit: each is a file that is open while it is written.
-const MaxDays = 64
+const MaxDays = rowfile.MaxDays

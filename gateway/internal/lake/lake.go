@@ -2,12 +2,24 @@ package lake
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
 	"time"
 
+	"github.com/apache/iceberg-go"
+	icecat "github.com/apache/iceberg-go/catalog"
+	icetable "github.com/apache/iceberg-go/table"
+
+	"github.com/headwater-iot/headwater/gateway/internal/lake/catalog"
+	"github.com/headwater-iot/headwater/gateway/internal/lake/fileio"
+	"github.com/headwater-iot/headwater/gateway/internal/lake/schema"
 	"github.com/headwater-iot/headwater/gateway/internal/table"
-	"github.com/headwater-iot/headwater/shared/record"
 	"github.com/headwater-iot/headwater/shared/wire"
 )
 
@@ -25,55 +37,145 @@ type Config struct {
 }
 
 // Lake is the writer of the tables. One per directory; methods that write are for one goroutine, readers for any.
-type Lake struct{}
+type Lake struct {
+	cfg  Config
+	lock *dirLock
+	cat  *catalog.Catalog
+	id   wire.ID
+}
 
-// Pin names the snapshots that cursors were loaded from.
-type Pin struct{ snapshots map[string]int64 }
+// Names within the lake directory.
+const (
+	catalogFile  = "catalog.db"
+	warehouseDir = "warehouse"
+)
 
 // Open locks the lake of cfg.Dir and opens it; a directory without a lake gets one, with all tables at once.
 // It returns ErrLocked, ErrPartitions.
-func Open(ctx context.Context, cfg Config) (*Lake, error) { return nil, errors.ErrUnsupported }
+func Open(ctx context.Context, cfg Config) (*Lake, error) {
+	dir, err := filepath.Abs(cfg.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("open lake: %w", err)
+	}
+	cfg.Dir = dir
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("open lake: %w", err)
+	}
+	lock, err := lockDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open lake %s: %w", dir, err)
+	}
+	l := &Lake{cfg: cfg, lock: lock}
+	if err := l.open(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("open lake %s: %w", dir, err), l.Close())
+	}
+	return l, nil
+}
+
+func (l *Lake) open(ctx context.Context) error {
+	var err error
+	l.cat, err = catalog.Open(filepath.Join(l.cfg.Dir, catalogFile), catalog.Options{
+		Warehouse: l.warehouse(), Now: l.cfg.Now, Step: l.cfg.Step,
+	})
+	if err != nil {
+		return err
+	}
+	cursors, err := l.load(ctx, table.Cursors)
+	if errors.Is(err, icecat.ErrNoSuchTable) {
+		if err := l.create(ctx); err != nil {
+			return fmt.Errorf("make the tables: %w", err)
+		}
+		cursors, err = l.load(ctx, table.Cursors)
+	}
+	if err != nil {
+		return err
+	}
+	return l.check(ctx, cursors)
+}
+
+// create makes all tables in one transaction: a lake has all of them or is none.
+func (l *Lake) create(ctx context.Context) error {
+	if l.cfg.Partitions <= 0 {
+		return fmt.Errorf("a lake is born with the number of partitions of its log, not %d", l.cfg.Partitions)
+	}
+	ns := icetable.Identifier{table.Namespace}
+	if err := l.cat.CreateNamespace(ctx, ns, nil); err != nil && !errors.Is(err, icecat.ErrNamespaceAlreadyExists) {
+		return err
+	}
+	var id wire.ID
+	rand.Read(id[:])
+	var tables []catalog.NewTable
+	for _, t := range schema.All() {
+		var extra iceberg.Properties
+		if t.Name == table.Cursors {
+			extra = iceberg.Properties{
+				schema.LakeID:     id.String(),
+				schema.Partitions: strconv.Itoa(l.cfg.Partitions),
+			}
+		}
+		meta, err := t.Metadata(l.warehouse()+"/"+table.Namespace+"/"+t.Name, extra)
+		if err != nil {
+			return err
+		}
+		tables = append(tables, catalog.NewTable{Identifier: t.Identifier(), Metadata: meta})
+	}
+	return l.cat.Create(ctx, tables...)
+}
+
+// check holds an existing lake to what this binary knows.
+func (l *Lake) check(ctx context.Context, cursors *icetable.Table) error {
+	for _, want := range schema.All() {
+		t, err := l.load(ctx, want.Name)
+		if err != nil {
+			return err
+		}
+		if !t.Schema().Equals(want.Schema) {
+			return fmt.Errorf("table %s has other columns than this binary knows: it is of another version", want.Name)
+		}
+	}
+	props := cursors.Properties()
+	if n, err := hex.Decode(l.id[:], []byte(props[schema.LakeID])); err != nil || n != len(l.id) {
+		return fmt.Errorf("property %s of cursors is %q, not 32 hex digits", schema.LakeID, props[schema.LakeID])
+	}
+	if has := props[schema.Partitions]; has != strconv.Itoa(l.cfg.Partitions) {
+		return fmt.Errorf("%w: it has %s, the configuration says %d; set partitions to %s, the number is fixed at birth",
+			ErrPartitions, has, l.cfg.Partitions, has)
+	}
+	return nil
+}
 
 // ID returns the lake_id: random, drawn at birth.
-func (l *Lake) ID() wire.ID { return wire.ID{} }
-
-// Marks returns who owns the lake and how far that log has landed; false before the first takeover.
-func (l *Lake) Marks(ctx context.Context) (table.Marks, bool, error) {
-	return table.Marks{}, false, errors.ErrUnsupported
-}
-
-// LoadCursors returns the latest cursor of every (device, epoch) that may still change by itself: open ones, and
-// ended ones with holes or presumed seqs. Others are found by Cursor.
-func (l *Lake) LoadCursors(ctx context.Context) ([]table.Cursor, Pin, error) {
-	return nil, Pin{}, errors.ErrUnsupported
-}
-
-// Cursor returns the latest cursor of one (device, epoch).
-func (l *Lake) Cursor(ctx context.Context, device string, epoch record.Epoch) (table.Cursor, bool, error) {
-	return table.Cursor{}, false, errors.ErrUnsupported
-}
-
-// LoadDevices returns the devices table.
-func (l *Lake) LoadDevices(ctx context.Context) ([]table.Device, error) {
-	return nil, errors.ErrUnsupported
-}
-
-// TakeOver makes marks.Log the owner, provided that no table moved since pin. It returns ErrConflict when one did.
-func (l *Lake) TakeOver(ctx context.Context, pin Pin, marks table.Marks) error {
-	return errors.ErrUnsupported
-}
-
-// Commit lands c whole or not at all. It returns ErrForeign, ErrStale, ErrConflict, ErrTooManyDays, or ErrUnknown;
-// with any other error nothing has changed.
-func (l *Lake) Commit(ctx context.Context, c *table.Commit) error { return errors.ErrUnsupported }
-
-// ReplaceDevices makes devices the content of the devices table.
-func (l *Lake) ReplaceDevices(ctx context.Context, devices []table.Device) error {
-	return errors.ErrUnsupported
-}
-
-// Maintain merges manifests, lets old snapshots go, and deletes files that nothing has named for an hour.
-func (l *Lake) Maintain(ctx context.Context) error { return errors.ErrUnsupported }
+func (l *Lake) ID() wire.ID { return l.id }
 
 // Close unlocks the lake. It may be called twice.
-func (l *Lake) Close() error { return nil }
+func (l *Lake) Close() error {
+	var err error
+	if l.cat != nil {
+		err = l.cat.Close()
+		l.cat = nil
+	}
+	return errors.Join(err, l.lock.release())
+}
+
+func (l *Lake) warehouse() string {
+	return fileio.Location(filepath.Join(l.cfg.Dir, warehouseDir))
+}
+
+// load returns a table of ours as it is now.
+func (l *Lake) load(ctx context.Context, name string) (*icetable.Table, error) {
+	return l.cat.LoadTable(ctx, schema.Identifier(name))
+}
+
+func (l *Lake) step(name string) error {
+	if l.cfg.Step == nil {
+		return nil
+	}
+	return l.cfg.Step(name)
+}
+
+func (l *Lake) now() time.Time {
+	if l.cfg.Now == nil {
+		return time.Now()
+	}
+	return l.cfg.Now()
+}

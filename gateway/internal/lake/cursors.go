@@ -1,0 +1,174 @@
+package lake
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/iceberg-go"
+	icetable "github.com/apache/iceberg-go/table"
+
+	"github.com/headwater-iot/headwater/gateway/internal/lake/rowfile"
+	"github.com/headwater-iot/headwater/gateway/internal/lake/schema"
+	"github.com/headwater-iot/headwater/gateway/internal/table"
+	"github.com/headwater-iot/headwater/shared/record"
+)
+
+// Pin names the state of the lake that cursors were loaded from.
+type Pin struct {
+	snapshots map[string]*int64 // by table; nil = none yet
+	marks     string            // the property as it was; "" = none yet
+}
+
+// LoadCursors returns the latest cursor of every (device, epoch) that may still change by itself: open ones, and
+// ended ones with holes or presumed seqs. Others are found by Cursor.
+func (l *Lake) LoadCursors(ctx context.Context) ([]table.Cursor, Pin, error) {
+	pin := Pin{snapshots: make(map[string]*int64)}
+	// cursors comes first: a commit of another gateway behind it moves the marks, and the pin fails.
+	cursors, err := l.load(ctx, table.Cursors)
+	if err != nil {
+		return nil, Pin{}, err
+	}
+	pin.marks = cursors.Properties()[schema.Marks]
+	for _, name := range schema.Primary() {
+		t, err := l.load(ctx, name)
+		if err != nil {
+			return nil, Pin{}, err
+		}
+		if name == table.Cursors {
+			t = cursors
+		}
+		if s := t.CurrentSnapshot(); s != nil {
+			pin.snapshots[name] = &s.SnapshotID
+		} else {
+			pin.snapshots[name] = nil
+		}
+	}
+	latest, err := latestCursors(ctx, cursors, iceberg.AlwaysTrue{})
+	if err != nil {
+		return nil, Pin{}, err
+	}
+	var active []table.Cursor
+	for _, c := range latest {
+		if !settled(&c) {
+			active = append(active, c)
+		}
+	}
+	slices.SortFunc(active, func(a, b table.Cursor) int {
+		return strings.Compare(a.Device+"\x00"+a.Epoch.String(), b.Device+"\x00"+b.Epoch.String())
+	})
+	return active, pin, nil
+}
+
+// settled reports whether everything of an epoch is closed: nothing changes it but a copy of what has landed.
+func settled(c *table.Cursor) bool {
+	return c.Ended && c.HasFinal && c.Presumed.Empty() && !c.PresumedOpen && c.Closed.Mark() >= c.FinalSeq
+}
+
+// Cursor returns the latest cursor of one (device, epoch).
+func (l *Lake) Cursor(ctx context.Context, device string, epoch record.Epoch) (table.Cursor, bool, error) {
+	cursors, err := l.load(ctx, table.Cursors)
+	if err != nil {
+		return table.Cursor{}, false, err
+	}
+	latest, err := latestCursors(ctx, cursors, iceberg.NewAnd(
+		iceberg.EqualTo(iceberg.Reference("device"), device),
+		iceberg.EqualTo(iceberg.Reference("epoch"), epoch.String())))
+	c, ok := latest[table.Key{Device: device, Epoch: epoch}]
+	return c, ok, err
+}
+
+// latestCursors returns the row of the highest version per key among those that pass filter.
+func latestCursors(ctx context.Context, cursors *icetable.Table, filter iceberg.BooleanExpression) (map[table.Key]table.Cursor, error) {
+	latest := make(map[table.Key]table.Cursor)
+	err := scanTable(ctx, cursors, filter, func(batch arrow.RecordBatch) error {
+		rows, err := rowfile.ReadCursors(batch)
+		for _, c := range rows {
+			k := table.Key{Device: c.Device, Epoch: c.Epoch}
+			if have, ok := latest[k]; !ok || c.Version > have.Version {
+				latest[k] = c
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read cursors: %w", err)
+	}
+	return latest, nil
+}
+
+// scanTable calls each for every batch of rows that pass filter.
+func scanTable(ctx context.Context, t *icetable.Table, filter iceberg.BooleanExpression, each func(arrow.RecordBatch) error) error {
+	scan := t.Scan(icetable.WithRowFilter(filter), icetable.WithMaxConcurrency(1))
+	tasks, err := scan.PlanFiles(ctx)
+	if err != nil {
+		return err
+	}
+	return readTasks(ctx, scan, tasks, each)
+}
+
+// LoadDevices returns the devices table.
+func (l *Lake) LoadDevices(ctx context.Context) ([]table.Device, error) {
+	t, err := l.load(ctx, table.Devices)
+	if err != nil {
+		return nil, err
+	}
+	var devices []table.Device
+	err = scanTable(ctx, t, iceberg.AlwaysTrue{}, func(batch arrow.RecordBatch) error {
+		rows, err := rowfile.ReadDevices(batch)
+		devices = append(devices, rows...)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read devices: %w", err)
+	}
+	return devices, nil
+}
+
+// ReplaceDevices makes devices the content of the devices table.
+func (l *Lake) ReplaceDevices(ctx context.Context, devices []table.Device) error {
+	t, err := l.load(ctx, table.Devices)
+	if err != nil {
+		return err
+	}
+	ch := change{table: t}
+	tasks, err := t.Scan().PlanFiles(ctx)
+	if err != nil {
+		return fmt.Errorf("find files of devices: %w", err)
+	}
+	for _, task := range tasks {
+		ch.remove = append(ch.remove, task.File)
+	}
+	if ch.add, err = rowfile.WriteDevices(ctx, t, devices); err != nil {
+		return fmt.Errorf("table %s: %w", table.Devices, err)
+	}
+	if len(ch.add)+len(ch.remove) == 0 {
+		return nil
+	}
+	return l.apply(ctx, []change{ch}, nil)
+}
+
+// TakeOver makes marks.Log the owner, provided that no table moved since pin. It returns ErrConflict when one did.
+//
+// A live gateway of the former owner is fenced by it: every commit requires the marks it expects.
+func (l *Lake) TakeOver(ctx context.Context, pin Pin, marks table.Marks) error {
+	var commits []icetable.TableCommit
+	for _, name := range slices.Sorted(maps.Keys(pin.snapshots)) {
+		commit := icetable.TableCommit{
+			Identifier:   schema.Identifier(name),
+			Requirements: []icetable.Requirement{icetable.AssertRefSnapshotID(icetable.MainBranch, pin.snapshots[name])},
+		}
+		if name == table.Cursors {
+			commit.Requirements = append(commit.Requirements, marksAre{pin.marks})
+			commit.Updates = []icetable.Update{icetable.NewSetPropertiesUpdate(iceberg.Properties{
+				schema.LogID: marks.Log.String(),
+				schema.Marks: formatMarks(marks),
+			})}
+		}
+		commits = append(commits, commit)
+	}
+	return l.transact(ctx, commits, nil)
+}
