@@ -35,6 +35,7 @@ func rules() []rule {
 		{"exit in main only", "return an error; only main ends the process", exitInMain, "package a\nfunc f() { os.Exit(1) }", "a.go"},
 		{"named panics", "a panic is for our own broken invariant and its text starts with the package", namedPanics, "package a\nfunc f() { panic(err) }", "a.go"},
 		{"documented names", "say what it promises to its caller", documentedNames, "package a\nfunc F() {}", "a.go"},
+		{"metric names", "headwater_, base unit, _total on counters only, no label that grows with the fleet", metricNames, "package a\nfunc f() { r.Counter(\"headwater_x\", \"\") }", "a.go"},
 		{"import order", "std, third-party, ours, with an empty line between", importOrder, "package a\nimport (\n\"" + module + "x\"\n\"os\"\n)", "a.go"},
 	}
 }
