@@ -18,6 +18,8 @@ type Group struct {
 	tally  tally
 	dirty  bool
 	oldest int64 // received time of the first record, us wall
+
+	answers []cursor.Update
 }
 
 // Add takes in one record. It returns false when the record, or the rest of it, has to be offered again to the next
@@ -39,7 +41,7 @@ func (g *Group) Add(ctx context.Context, o *Opened) (bool, error) {
 	case KindHello:
 		err = g.hello(ctx, o, by)
 	default:
-		g.l.cfg.Health.Raise(unknownKind, o.String())
+		g.l.alarms.raise(g.l.alarms.kind, o.String())
 		err = ErrKind
 	}
 	if err != nil {
@@ -80,6 +82,14 @@ func (g *Group) Bytes() int64 { return g.bytes }
 
 // Oldest returns the received time of the first record, us wall; 0 for a group without records.
 func (g *Group) Oldest() int64 { return g.oldest }
+
+// Answers returns what hellos asked since the last call that needs no commit: epochs that are complete, and so not
+// in anybody's memory.
+func (g *Group) Answers() []cursor.Update {
+	a := g.answers
+	g.answers = nil
+	return a
+}
 
 // Marks returns how far the log has landed once the group is committed.
 func (g *Group) Marks() table.Marks { return cloneMarks(g.commit.Marks) }

@@ -39,10 +39,13 @@ func (g *Group) hello(ctx context.Context, o *Opened, by table.Origin) error {
 			g.tally.presumed[c.Reason()] += after - before
 		}
 		g.dirty = g.dirty || c.Changed()
+		if c.Complete() && !c.Changed() {
+			g.answers = append(g.answers, cursor.UpdateOf(&c.Row))
+		}
 	}
 	if parent, fork := kin.fork(); fork {
 		g.tally.forks++
-		g.l.cfg.Health.Raise(forked, fmt.Sprintf("device %s: two epochs follow %s", h.Device, parent))
+		g.l.alarms.raise(g.l.alarms.fork, fmt.Sprintf("device %s: two epochs follow %s", h.Device, parent))
 	}
 	g.l.devices.hello(h, o.Received)
 	return nil

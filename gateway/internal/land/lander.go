@@ -49,6 +49,7 @@ type Lander struct {
 	book    *cursor.Book
 	devices *devices
 	count   counters
+	alarms  alarms
 	names   map[string]string // one copy of each series and unit
 }
 
@@ -68,6 +69,7 @@ func New(cfg Config) *Lander {
 		book:    cursor.NewBook(cfg.Lookup),
 		devices: newDevices(),
 		count:   newCounters(cfg.Meter),
+		alarms:  newAlarms(cfg.Health),
 		names:   map[string]string{},
 	}
 	cfg.Meter.GaugeFunc("headwater_land_cursors", "Cursors in memory: epochs that may still change.",

@@ -5,11 +5,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/headwater-iot/headwater/gateway/internal/cursor"
 	"github.com/headwater-iot/headwater/gateway/internal/table"
-	"github.com/headwater-iot/headwater/shared/health"
 	"github.com/headwater-iot/headwater/shared/record"
 	"github.com/headwater-iot/headwater/shared/seqset"
 )
@@ -19,22 +17,6 @@ const held = "held"
 
 // maxDetail bounds what an error may say in a row.
 const maxDetail = 1024
-
-// The conditions of landing. They are constants in all but syntax: nobody changes them.
-var (
-	unknownKind = &health.Condition{
-		Code: "land-unknown-kind", Title: "the log has a record that this version does not know; landing has stopped",
-		Severity: health.Error,
-	}
-	seqsConflict = &health.Condition{
-		Code: "land-seqs-conflict", Title: "two devices use one identity: other bytes came under the same seqs",
-		Severity: health.Error,
-	}
-	forked = &health.Condition{
-		Code: "land-fork", Title: "two devices go on from one past: a memory card was copied",
-		Severity: health.Error, Hold: time.Second,
-	}
-)
 
 // row begins a quarantine row of a record.
 func (g *Group) row(o *Opened, reason, detail string, by table.Origin) table.QuarantineRow {
@@ -105,7 +87,7 @@ func (g *Group) conflict(o *Opened, by table.Origin, detail string) {
 	g.commit.Quarantine = append(g.commit.Quarantine, row)
 	g.bytes += int64(len(o.Payload))
 	g.tally.conflicts++
-	g.l.cfg.Health.Raise(seqsConflict, fmt.Sprintf("device %s, epoch %s, seqs [%d, %d)", s.Device, s.Epoch, s.First, s.End()))
+	g.l.alarms.raise(g.l.alarms.conflict, fmt.Sprintf("device %s, epoch %s, seqs [%d, %d)", s.Device, s.Epoch, s.First, s.End()))
 }
 
 func total(ranges []seqset.Range) uint64 {

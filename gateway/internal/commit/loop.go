@@ -1,0 +1,251 @@
+package commit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/headwater-iot/headwater/gateway/internal/land"
+	"github.com/headwater-iot/headwater/gateway/internal/table"
+)
+
+// Loop gathers and commits. It is run once.
+type Loop struct {
+	cfg    Config
+	ready  chan struct{}
+	once   sync.Once // closes ready
+	count  instruments
+	alarms alarms
+
+	reigned bool          // the lake was ours in this run: who takes it over now is alive
+	last    time.Duration // what the last commit took
+	flushed time.Time     // when the devices table was written last
+	oldest  atomic.Int64  // received time of the oldest record that waits for its commit, us wall; 0 = none
+}
+
+// New returns a loop that has not begun.
+func New(cfg Config) *Loop {
+	cfg = cfg.withDefaults()
+	l := &Loop{cfg: cfg, ready: make(chan struct{}), count: newInstruments(cfg.Meter), alarms: newAlarms(cfg.Health)}
+	cfg.Meter.GaugeFunc("headwater_land_freshness_seconds", "Age of the oldest record that waits for its commit.", l.freshness)
+	return l
+}
+
+// Ready is closed once the lake is ours and the cursors are loaded: listeners may open.
+func (l *Loop) Ready() <-chan struct{} { return l.ready }
+
+func (l *Loop) freshness() float64 {
+	oldest := l.oldest.Load()
+	if oldest == 0 {
+		return 0
+	}
+	return max(0, time.Since(time.UnixMicro(oldest)).Seconds())
+}
+
+// Run lands the log until ctx ends, which returns nil, or until landing is impossible: the error then wraps
+// ErrForeign or land.ErrKind. Anything else is tried again, later and later.
+func (l *Loop) Run(ctx context.Context) error {
+	wait := firstRetry
+	for {
+		progress, err := l.reign(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, ErrForeign), errors.Is(err, land.ErrKind):
+			return err
+		}
+		if progress {
+			wait = firstRetry
+		}
+		l.count.retries.Inc()
+		l.alarms.stalled(err)
+		l.cfg.Logger.Warn("landing begins again from what the lake says", "error", err, "wait", wait)
+		if !sleep(ctx, wait) {
+			return nil
+		}
+		wait = min(2*wait, lastRetry)
+	}
+}
+
+// sleep waits, and returns false when ctx ends first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// reign settles who owns the lake and lands until something is in doubt. It returns whether a commit succeeded.
+func (l *Loop) reign(ctx context.Context) (progress bool, err error) {
+	marks, err := l.begin(ctx)
+	if err != nil {
+		return false, err
+	}
+	records, err := l.cfg.Log.ReadFrom(marks)
+	if err != nil {
+		return false, fmt.Errorf("read log from %v: %w", marks.Next, err)
+	}
+	open, stop := context.WithCancel(ctx)
+	s := &stream{opened: make(chan *land.Opened)} // handed over: what is open is bounded by the workers
+	var reading sync.WaitGroup
+	var readErr error // written before s.opened is closed
+	reading.Go(func() { readErr = l.cfg.Lander.Open(open, records, s.opened) })
+	defer func() {
+		stop()
+		for range s.opened { // so that a worker that holds a record can go
+		}
+		reading.Wait()
+		err = errors.Join(err, records.Close())
+	}()
+	l.reigned = true
+	l.once.Do(func() { close(l.ready) })
+	for !s.ended {
+		group, err := l.gather(ctx, marks, s)
+		if err != nil {
+			return progress, err
+		}
+		if group.Empty() && group.Records() < maxIdle {
+			continue // the stream has ended
+		}
+		if err := l.commit(ctx, group); err != nil {
+			return progress, err
+		}
+		progress, marks = true, group.Marks()
+	}
+	if s.err != nil {
+		return progress, s.err
+	}
+	reading.Wait() // readErr is written
+	return progress, readErr
+}
+
+// stream is what comes of the log, decoded and in order.
+type stream struct {
+	opened chan *land.Opened
+	again  *land.Opened // did not fit the last group
+	ended  bool         // nothing comes any more
+	err    error        // why, if landing knows
+}
+
+// gather fills a group until it is due, full, or the stream ends.
+func (l *Loop) gather(ctx context.Context, marks table.Marks, s *stream) (*land.Group, error) {
+	g := l.cfg.Lander.Begin(marks)
+	l.oldest.Store(0)
+	timer := time.NewTimer(l.window())
+	timer.Stop() // until there is something to commit
+	defer timer.Stop()
+	due := false
+	for {
+		o := s.again
+		s.again = nil
+		if o == nil {
+			select {
+			case o = <-s.opened:
+			case <-timer.C:
+				return g, nil
+			}
+		}
+		if o == nil {
+			s.ended = true
+			return g, nil
+		}
+		took, err := g.Add(ctx, o)
+		switch {
+		case errors.Is(err, land.ErrKind): // what came before it lands
+			s.ended, s.err = true, err
+			return g, nil
+		case err != nil:
+			return nil, err
+		case !took:
+			s.again = o
+			return g, nil
+		}
+		l.cfg.answer(g.Answers())
+		if g.Empty() {
+			l.flush(ctx)
+		}
+		if g.Bytes() >= l.cfg.Bytes || g.Records() >= maxRecords || g.Empty() && g.Records() >= maxIdle {
+			return g, nil
+		}
+		if !due && !g.Empty() {
+			due = true
+			timer.Reset(l.window())
+			l.oldest.Store(o.Received)
+		}
+	}
+}
+
+// window is how long a group gathers: longer when commits are slow, so that they do not eat the time.
+func (l *Loop) window() time.Duration {
+	return min(max(l.cfg.Every, 4*l.last), l.cfg.Stretch)
+}
+
+// commit lands a group, and tells.
+func (l *Loop) commit(ctx context.Context, g *land.Group) error {
+	ctx, done := outlive(ctx, StopWithin)
+	defer done()
+	start := time.Now()
+	c := g.Commit(start.UnixMicro())
+	if err := l.cfg.Lake.Commit(ctx, c); err != nil {
+		return l.failed(err)
+	}
+	l.last = time.Since(start)
+	l.count.committed(l.last, c)
+	l.alarms.calm()
+	l.oldest.Store(0)
+	l.cfg.Landed(g.Settle())
+	if err := l.cfg.Log.Trim(g.Marks()); err != nil {
+		l.cfg.Logger.Warn("the log could not be trimmed; the next commit tries again", "error", err)
+	}
+	l.flush(ctx)
+	return nil
+}
+
+// failed says what an error of the lake means for this loop.
+func (l *Loop) failed(err error) error {
+	switch l.cfg.Outcome(err) {
+	case Foreign:
+		l.alarms.usurped(err)
+		return fmt.Errorf("commit: %w: %w", ErrForeign, err)
+	case Unknown:
+		l.count.unknown.Inc()
+	case Conflict, Stale:
+		l.count.conflicts.Inc()
+	}
+	return fmt.Errorf("commit: %w", err)
+}
+
+// flush writes the devices table now and then. It gates nothing: a failure is said, and the next hello tries again.
+func (l *Loop) flush(ctx context.Context) {
+	if l.cfg.Devices == nil || !l.flushed.IsZero() && time.Since(l.flushed) < devicesEvery {
+		return
+	}
+	rows, changed := l.cfg.Lander.Devices()
+	if !changed {
+		return
+	}
+	l.flushed = time.Now()
+	if err := l.cfg.Devices(ctx, rows); err != nil {
+		l.cfg.Logger.Warn("the devices table was not written; nothing depends on it", "error", err)
+	}
+}
+
+// outlive returns a context that ends some time after its parent: a commit that has begun is worth waiting for.
+func outlive(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	out, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		select {
+		case <-time.After(d):
+			cancel()
+		case <-out.Done():
+		}
+	})
+	return out, func() { stop(); cancel() }
+}
