@@ -118,6 +118,8 @@ func immutable(value ast.Expr) bool {
 		value = address.X
 	}
 	switch v := value.(type) {
+	case *ast.SelectorExpr: // another package's sentinel
+		return strings.HasPrefix(v.Sel.Name, "Err")
 	case *ast.CallExpr:
 		return isSelector(v.Fun, "errors", "New") || isSelector(v.Fun, "fmt", "Errorf")
 	case *ast.CompositeLit:
