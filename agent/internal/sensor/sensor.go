@@ -30,6 +30,19 @@ type Plan struct {
 	Announce []record.Cell // one failed cell per scheduled series
 	Open     func(ctx context.Context) (Driver, error)
 	Source   Source
+
+	OriginalTimes bool // the source stamps its rows itself, maybe long ago
+}
+
+// Rate returns how many readings a second the schedules of plans make.
+func Rate(plans []Plan) float64 {
+	rate := 0.0
+	for _, p := range plans {
+		if p.Interval > 0 {
+			rate += float64(len(p.Announce)) / p.Interval.Seconds()
+		}
+	}
+	return rate
 }
 
 // Report takes one problem of a configuration, at a dotted path below the sensor's own.

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/headwater-iot/headwater/shared/record"
 )
@@ -39,5 +40,16 @@ func TestFloatsAnnouncesWhatAFailedReadLooksLike(t *testing.T) {
 	}
 	if len(got) != 2 || got[0] != want[0] || got[1] != want[1] {
 		t.Errorf("got %+v", got)
+	}
+}
+
+func TestRateCountsScheduledReadings(t *testing.T) {
+	plans := []Plan{
+		{Interval: 100 * time.Millisecond, Announce: Floats("a", "", "b", "", "c", "")},
+		{Interval: 10 * time.Second, Announce: Floats("d", "")},
+		{Announce: Floats("e", "")}, // a source without a schedule
+	}
+	if got := Rate(plans); got != 30.1 {
+		t.Errorf("%v readings a second, want 30.1", got)
 	}
 }

@@ -1,0 +1,22 @@
+// Package machine reads the health of the machine the agent runs on, from the
+// files of the Linux kernel. Nothing is run, nothing needs a privilege.
+//
+//	series                                  unit  kind   from
+//	load1 load5 load15                            float  /proc/loadavg
+//	memory_total memory_available swap_free B     int    /proc/meminfo
+//	uptime                                  s     float  /proc/uptime
+//	net_rx_bytes net_tx_bytes               B     int    /proc/net/dev, all interfaces but lo
+//	net_<interface>_rx_bytes ..._tx_bytes   B     int    the same, for listed interfaces
+//	disk_total disk_free disk_inodes_free   B     int    statfs of one path; inodes have no unit
+//	temperature_<chip>[_<label>]            Cel   float  /sys/class/hwmon, then thermal zones it does not have
+//
+// What the machine does not have when the agent starts is not announced, but for
+// interfaces that are listed: they are due from the start. What it has no more at some tick is a null reading; the others of that tick stand
+// (TestWhatIsGoneIsLeftOut). Counters are the kernel's own, since its boot: they
+// fall to 0 at a boot, never are differences, so a missed tick loses nothing of
+// their sum. Free space is what an unprivileged process may still write.
+//
+// Names and units are proved by TestGolden on whole trees of files; the root of
+// the tree is a setting, which also reads a host from inside a container.
+// Nothing is kept, so nothing can be lost here.
+package machine

@@ -1,0 +1,203 @@
+package roster
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"periph.io/x/conn/v3/i2c"
+
+	"github.com/headwater-iot/headwater/agent/internal/sensor"
+	"github.com/headwater-iot/headwater/agent/internal/sensor/bme280"
+	"github.com/headwater-iot/headwater/agent/internal/sensor/bus"
+	"github.com/headwater-iot/headwater/agent/internal/sensor/machine"
+	"github.com/headwater-iot/headwater/agent/internal/sensor/replay"
+	"github.com/headwater-iot/headwater/agent/internal/sensor/simbus"
+	"github.com/headwater-iot/headwater/shared/meter"
+	"github.com/headwater-iot/headwater/shared/record"
+)
+
+const (
+	// DefaultInterval suits weather, which is what most sensors see.
+	DefaultInterval = 10 * time.Second
+	// LeastInterval is about what a board without real-time scheduling can keep.
+	LeastInterval = 5 * time.Millisecond
+)
+
+// Settings is one sensor of the configuration.
+type Settings struct {
+	// Name groups the sensor's series into rows; it is unique on the device.
+	Name string `yaml:"name"`
+	// Interval is the time between reads; 10s by default.
+	Interval time.Duration `yaml:"interval,omitempty"`
+	// Timeout ends a read that takes longer; by default the interval, but 1s to 10s.
+	Timeout time.Duration `yaml:"timeout,omitempty"`
+	// Prefix goes in front of every series name, so that two equal chips can be told apart.
+	Prefix string `yaml:"prefix,omitempty"`
+
+	// BME280 is Bosch's BME280, BMP280 or BMP180, on a real or a simulated bus.
+	BME280 *bme280.Settings `yaml:"bme280,omitempty"`
+	// Machine is the health of the machine the agent runs on.
+	Machine *machine.Settings `yaml:"machine,omitempty"`
+	// Replay gives the rows of CSV files, once.
+	Replay *replay.Settings `yaml:"replay,omitempty"`
+}
+
+// Deps is what kinds of sensor may need. Meter may be nil.
+type Deps struct {
+	Logger *slog.Logger
+	Meter  *meter.Registry
+	Now    func() time.Time // the wall clock
+}
+
+// Kind is one kind of sensor.
+type Kind struct {
+	// check returns how to check the section of this kind; nil where there is none.
+	check func(s *Settings) func(sensor.Report)
+	// plan adds to a plan that has name, prefix and schedule already.
+	plan func(s *Settings, d Deps, p *sensor.Plan) error
+}
+
+// Kinds returns every kind by the name of its section.
+func Kinds() map[string]Kind {
+	return map[string]Kind{
+		"bme280":  {func(s *Settings) func(sensor.Report) { return check(s.BME280) }, planBME280},
+		"machine": {func(s *Settings) func(sensor.Report) { return check(s.Machine) }, planMachine},
+		"replay":  {func(s *Settings) func(sensor.Report) { return check(s.Replay) }, planReplay},
+	}
+}
+
+// check returns the check of a section that is there.
+func check[T interface{ Check(sensor.Report) }](section *T) func(sensor.Report) {
+	if section == nil {
+		return nil
+	}
+	return (*section).Check
+}
+
+// Check reports every problem of a list of sensors, at paths like [2].bme280.address.
+func Check(list []Settings, report sensor.Report) {
+	names := map[string]bool{}
+	for i := range list {
+		s := &list[i]
+		at := func(path, format string, args ...any) { report(fmt.Sprintf("[%d].%s", i, path), format, args...) }
+		switch {
+		case record.CheckDevice(s.Name) != nil:
+			at("name", "must be 1 to 64 of A-Z a-z 0-9 . _ : -, first a letter or digit")
+		case names[s.Name]:
+			at("name", "%q is used twice", s.Name)
+		}
+		names[s.Name] = true
+		if s.Interval < 0 || s.Interval > 0 && s.Interval < LeastInterval {
+			at("interval", "must be at least %v", LeastInterval)
+		}
+		if s.Timeout < 0 {
+			at("timeout", "must not be negative")
+		}
+		kinds := s.kinds()
+		if len(kinds) != 1 {
+			at("name", "needs exactly one of the sections %s, and has %d", strings.Join(known(), ", "), len(kinds))
+		}
+		for _, name := range kinds {
+			Kinds()[name].check(s)(func(path, format string, args ...any) { at(name+"."+path, format, args...) })
+		}
+	}
+}
+
+// known returns the names of all kinds, sorted.
+func known() []string { return slices.Sorted(maps.Keys(Kinds())) }
+
+// kinds returns the names of the sections that s has, sorted.
+func (s *Settings) kinds() (names []string) {
+	for name, kind := range Kinds() {
+		if kind.check(s) != nil {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Plans makes the list ready to be sampled. The list has passed Check. What
+// cannot be announced, such as a file to replay that is not there, is an error;
+// a chip that does not answer is not.
+func Plans(list []Settings, d Deps) ([]sensor.Plan, error) {
+	plans := make([]sensor.Plan, 0, len(list))
+	for i := range list {
+		s := &list[i]
+		kinds := s.kinds()
+		if len(kinds) != 1 {
+			return nil, fmt.Errorf("plan sensor %q: %d kinds, want one of %s", s.Name, len(kinds), strings.Join(known(), ", "))
+		}
+		p := sensor.Plan{Name: s.Name, Prefix: s.Prefix, Interval: s.Interval, Timeout: s.Timeout}
+		if p.Interval == 0 {
+			p.Interval = DefaultInterval
+		}
+		if err := Kinds()[kinds[0]].plan(s, d, &p); err != nil {
+			return nil, fmt.Errorf("plan sensor %q: %w", s.Name, err)
+		}
+		plans = append(plans, p)
+	}
+	return plans, nil
+}
+
+func planBME280(s *Settings, _ Deps, p *sensor.Plan) error {
+	settings := *s.BME280
+	open := func() (i2c.BusCloser, error) { return bus.Open(settings.Bus) }
+	if settings.Simulated() {
+		seed := settings.Seed
+		if seed == 0 {
+			seed = seedOf(s.Name)
+		}
+		sim := simbus.New(simbus.Config{Seed: seed, BMP280: settings.Model == "bmp280", Address: []uint16{settings.Addr()}})
+		open = func() (i2c.BusCloser, error) { return sim.Open(), nil }
+	}
+	p.Announce = settings.Announce()
+	p.Open = func(ctx context.Context) (sensor.Driver, error) {
+		b, err := open()
+		if err != nil {
+			return nil, err
+		}
+		d, err := bme280.Open(ctx, b, settings)
+		if err != nil {
+			return nil, err // and not a nil *Device in an interface
+		}
+		return d, nil
+	}
+	return nil
+}
+
+// seedOf gives every simulated chip weather of its own.
+func seedOf(name string) uint64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(name)) // never fails
+	return h.Sum64()
+}
+
+func planMachine(s *Settings, _ Deps, p *sensor.Plan) error {
+	m, err := machine.New(*s.Machine)
+	if err != nil {
+		return err
+	}
+	p.Announce = m.Announce()
+	p.Open = func(context.Context) (sensor.Driver, error) { return m, nil }
+	return nil
+}
+
+func planReplay(s *Settings, d Deps, p *sensor.Plan) error {
+	r, err := replay.New(*s.Replay, replay.Config{
+		Name: s.Name, Prefix: s.Prefix, Logger: d.Logger, Meter: d.Meter, Now: d.Now,
+	})
+	if err != nil {
+		return err
+	}
+	p.Announce = r.Announce()
+	p.Source, p.OriginalTimes = r, true
+	p.Interval, p.Prefix = 0, "" // its rows come when they come, under their full names
+	return nil
+}
