@@ -3,6 +3,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/lib.sh
+# The same as for make build, so that nothing is compiled a second time only to be looked at.
+export CGO_ENABLED=0 GOFLAGS=-trimpath
 
 install_tools() {
   GOBIN=$PWD/bin/tools go -C scripts/tools install tool
