@@ -1,12 +1,7 @@
-// Package seqset holds sets of sequence numbers as ascending half-open ranges.
-//
-// It is the one arithmetic behind the agent's "what may I forget" and the
-// gateway's "what is not closed yet": invariants I1 (ranges ascend, do not
-// touch, are not empty) hold after every call and are checked against a plain
-// map in the property test.
 package seqset
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"sort"
@@ -187,16 +182,31 @@ func FromFlat(flat []uint64) (Set, error) {
 // Coarsen joins the closest ranges until at most n (>= 1) remain. The result holds
 // every seq of s and perhaps more.
 func (s *Set) Coarsen(n int) Set {
-	out := s.Clone()
-	for len(out.r) > max(n, 1) {
-		best, gap := 0, ^uint64(0)
-		for i := 1; i < len(out.r); i++ {
-			if g := out.r[i].From - out.r[i-1].To; g < gap {
-				best, gap = i-1, g
-			}
+	excess := len(s.r) - max(n, 1)
+	if excess <= 0 {
+		return s.Clone()
+	}
+	// Joining two neighbours leaves the other distances as they are, so the smallest ones can be picked at once.
+	type gap struct {
+		at   int // index of the range behind it
+		size uint64
+	}
+	gaps := make([]gap, 0, len(s.r)-1)
+	for i := 1; i < len(s.r); i++ {
+		gaps = append(gaps, gap{i, s.r[i].From - s.r[i-1].To})
+	}
+	slices.SortStableFunc(gaps, func(a, b gap) int { return cmp.Compare(a.size, b.size) })
+	joined := make([]bool, len(s.r))
+	for _, g := range gaps[:excess] {
+		joined[g.at] = true
+	}
+	out := Set{r: make([]Range, 0, max(n, 1))}
+	for i, r := range s.r {
+		if joined[i] {
+			out.r[len(out.r)-1].To = r.To
+			continue
 		}
-		out.r[best].To = out.r[best+1].To
-		out.r = slices.Delete(out.r, best+1, best+2)
+		out.r = append(out.r, r)
 	}
 	return out
 }

@@ -1,5 +1,3 @@
-// Package topic is the grammar of Headwater's MQTT topics, in both directions.
-// See FORMAT.md, section 4.
 package topic
 
 import (

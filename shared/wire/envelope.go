@@ -40,8 +40,12 @@ type Anchor struct {
 	Uncertainty uint64 // us
 }
 
-// AppendEnvelope appends the envelope of a and the sealed part behind it to dst.
+// AppendEnvelope appends the envelope of a and the sealed part behind it to dst. Without a state the
+// rest of a means nothing and is written as zeros.
 func AppendEnvelope(dst []byte, a Anchor, sealed []byte) []byte {
+	if a.State == NoAnchor {
+		a = Anchor{}
+	}
 	from := len(dst)
 	dst = append(dst, 'H', 'E', version, byte(a.State))
 	dst = binary.AppendUvarint(dst, a.Generation)
@@ -78,7 +82,8 @@ func parseEnvelope(b []byte) (Anchor, int, error) {
 	crc := r.take(4, "CRC")
 	switch {
 	case r.err != nil:
-		return Anchor{}, 0, r.err
+		// Where the CRC stands follows from the fields, so damage to a length shows up here first.
+		return Anchor{}, 0, fmt.Errorf("%w: %w", ErrCRC, r.err)
 	case binary.LittleEndian.Uint32(crc) != Checksum(b[:end]):
 		return Anchor{}, 0, ErrCRC
 	case a.State > Synced:

@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"encoding/binary"
 	"fmt"
 
 	"github.com/fxamacker/cbor/v2"
@@ -108,7 +107,7 @@ func NewAckEpoch(epoch record.Epoch, stored, landed *seqset.Set, ended bool) Ack
 	return e
 }
 
-// splitMark never claims too much: ranges beyond MaxRanges are left out.
+// splitMark never claims too much: ranges beyond MaxRanges are left out. The set may have more.
 func splitMark(s *seqset.Set) (uint64, []uint64) {
 	mark, r := s.Mark(), s.Ranges()
 	if mark > 0 {
@@ -134,6 +133,15 @@ type ID [16]byte
 
 // String returns 32 lower-case hex digits.
 func (id ID) String() string { return fmt.Sprintf("%x", id[:]) }
+
+// UnmarshalBinary takes exactly 16 bytes; the CBOR decoder alone would pad or cut.
+func (id *ID) UnmarshalBinary(b []byte) error {
+	if len(b) != len(id) {
+		return fmt.Errorf("id of %d bytes, want %d", len(b), len(id))
+	}
+	copy(id[:], b)
+	return nil
+}
 
 // Ack is what a gateway says to one client.
 type Ack struct {
@@ -208,152 +216,4 @@ func newModes() modes {
 		panic("wire: CBOR decoding options: " + err.Error())
 	}
 	return modes{enc, dec}
-}
-
-func appendMessage(dst []byte, typ byte, v any) ([]byte, error) {
-	body, err := dialect.enc.Marshal(v)
-	if err != nil {
-		return dst, fmt.Errorf("write message %T: %w", v, err)
-	}
-	from := len(dst)
-	dst = append(dst, 'H', 'M', version, typ)
-	dst = append(dst, body...)
-	return appendCRC(dst, from), nil
-}
-
-func parseMessage(b []byte, typ byte, v any) error {
-	err := func() error {
-		switch {
-		case len(b) > MaxSealed:
-			return ErrTooLarge
-		case len(b) < 4+1+4 || b[0] != 'H' || b[1] != 'M':
-			return fmt.Errorf("%w: not a message", ErrFormat)
-		case binary.LittleEndian.Uint32(b[len(b)-4:]) != Checksum(b[:len(b)-4]):
-			return ErrCRC
-		case b[2] != version || b[3] != typ:
-			return fmt.Errorf("%w: version %d, type %d", ErrVersion, b[2], b[3])
-		}
-		if err := dialect.dec.Unmarshal(b[4:len(b)-4], v); err != nil {
-			return fmt.Errorf("%w: %w", ErrFormat, err)
-		}
-		return nil
-	}()
-	if err != nil {
-		return fmt.Errorf("read message %T of %d bytes: %w", v, len(b), err)
-	}
-	return nil
-}
-
-// AppendHello appends h as a message to dst.
-func AppendHello(dst []byte, h *Hello) ([]byte, error) { return appendMessage(dst, typeHello, h) }
-
-// ParseHello reads and checks a hello: names, states and sets are valid when it returns nil.
-func ParseHello(b []byte) (*Hello, error) {
-	h := new(Hello)
-	if err := parseMessage(b, typeHello, h); err != nil {
-		return nil, err
-	}
-	if device, err := record.DeviceOf(h.Client); err != nil || device != h.Device {
-		return nil, fmt.Errorf("read hello: %w: client %q does not speak for device %q", ErrFormat, h.Client, h.Device)
-	}
-	for i := range h.Epochs {
-		e := &h.Epochs[i]
-		held, err := checkSet(e.Held)
-		if err != nil || e.Epoch == 0 || e.State > EpochLost || e.Next > record.MaxSeq || e.Floor > e.Next || held.Max() > e.Next {
-			return nil, fmt.Errorf("read hello of %s: %w: entry of epoch %s", h.Device, ErrFormat, e.Epoch)
-		}
-	}
-	for _, a := range h.Anchors {
-		if a.State > Synced || a.Boot == 0 {
-			return nil, fmt.Errorf("read hello of %s: %w: anchor of boot %s", h.Device, ErrFormat, a.Boot)
-		}
-	}
-	return h, nil
-}
-
-func checkSet(flat []uint64) (seqset.Set, error) {
-	if len(flat) > 2*MaxRanges {
-		return seqset.Set{}, ErrTooLarge
-	}
-	return seqset.FromFlat(flat)
-}
-
-// AppendAck appends a as a message to dst.
-func AppendAck(dst []byte, a *Ack) ([]byte, error) { return appendMessage(dst, typeAck, a) }
-
-// ParseAck reads and checks an ack.
-func ParseAck(b []byte) (*Ack, error) {
-	a := new(Ack)
-	if err := parseMessage(b, typeAck, a); err != nil {
-		return nil, err
-	}
-	for i := range a.Epochs {
-		e := &a.Epochs[i]
-		_, err1 := checkSet(e.Stored)
-		_, err2 := checkSet(e.Landed)
-		if err1 != nil || err2 != nil {
-			return nil, fmt.Errorf("read ack: %w: sets of epoch %s", ErrFormat, e.Epoch)
-		}
-	}
-	return a, nil
-}
-
-// AppendNack appends n as a message to dst.
-func AppendNack(dst []byte, n *Nack) ([]byte, error) { return appendMessage(dst, typeNack, n) }
-
-// ParseNack reads a nack.
-func ParseNack(b []byte) (*Nack, error) {
-	n := new(Nack)
-	if err := parseMessage(b, typeNack, n); err != nil {
-		return nil, err
-	}
-	return n, nil
-}
-
-// Gap is the body of a gap: seqs that will never come, and why.
-type Gap struct {
-	Reason string   `cbor:"1,keyasint"`
-	From   int64    `cbor:"2,keyasint"` // ms, clock of the header
-	To     int64    `cbor:"3,keyasint"` // ms, exclusive
-	Series []string `cbor:"4,keyasint,omitempty"`
-}
-
-// Reasons of a gap that an agent seals.
-const (
-	DropOldest = "drop_oldest"
-	DropNewest = "drop_newest"
-	Thinned    = "thinned"
-	Damaged    = "damaged"
-)
-
-// AppendGap appends the sealed part of a gap over [h.First, h.First+h.Count).
-func AppendGap(dst []byte, h Header, g Gap) ([]byte, error) {
-	h.Kind, h.Codec, h.Dict = KindGap, Stored, 0
-	body, err := dialect.enc.Marshal(g)
-	if err != nil {
-		return dst, fmt.Errorf("seal gap: %w", err)
-	}
-	return AppendSealed(dst, h, body)
-}
-
-// AppendEnd appends the sealed part that ends an epoch; h.First is its final seq.
-func AppendEnd(dst []byte, h Header) ([]byte, error) {
-	h.Kind, h.Codec, h.Dict, h.Count = KindEnd, Stored, 0, 0
-	return AppendSealed(dst, h, nil)
-}
-
-// ParseGap reads the body of a gap.
-func ParseGap(s *Sealed) (Gap, error) {
-	var g Gap
-	if s.Kind != KindGap || s.Codec != Stored {
-		return g, fmt.Errorf("read gap: %w: kind %s, codec %d", ErrVersion, s.Kind, s.Codec)
-	}
-	if err := dialect.dec.Unmarshal(s.Body, &g); err != nil {
-		return g, fmt.Errorf("read gap: %w: %w", ErrFormat, err)
-	}
-	switch g.Reason {
-	case DropOldest, DropNewest, Thinned, Damaged:
-		return g, nil
-	}
-	return g, fmt.Errorf("read gap: %w: reason %q", ErrFormat, g.Reason)
 }

@@ -80,29 +80,31 @@ type Sealed struct {
 	CRC  uint32
 }
 
-// check holds h to FORMAT.md, section 2.
-func (h *Header) check() error {
+// check holds h and the length of its body to FORMAT.md, section 2.
+func (h *Header) check(body int) error {
 	if err := record.CheckDevice(h.Device); err != nil {
 		return fmt.Errorf("%w: %w", ErrFormat, err)
 	}
 	switch {
 	case h.Epoch == 0 || h.Boot == 0:
 		return fmt.Errorf("%w: epoch and boot are never 0", ErrFormat)
-	case h.Codec > Zstd || h.Kind < KindReadings || h.Kind > KindEnd:
-		return fmt.Errorf("%w: kind %d, codec %d", ErrVersion, h.Kind, h.Codec)
+	case h.Codec > Zstd || h.Dict != 0 || h.Kind < KindReadings || h.Kind > KindEnd:
+		return fmt.Errorf("%w: kind %d, codec %d, dictionary %d", ErrVersion, h.Kind, h.Codec, h.Dict)
 	case h.First > record.MaxSeq || h.Count > record.MaxSeq-h.First:
 		return fmt.Errorf("%w: seqs %d+%d pass 2^63-1", ErrFormat, h.First, h.Count)
 	case h.Kind == KindReadings && (h.Count == 0 || h.Count > MaxReadings),
 		h.Kind == KindGap && h.Count == 0,
 		h.Kind == KindEnd && h.Count != 0:
 		return fmt.Errorf("%w: %s with count %d", ErrFormat, h.Kind, h.Count)
+	case (h.Kind == KindEnd) != (body == 0), h.Kind != KindReadings && h.Codec != Stored:
+		return fmt.Errorf("%w: %s with a body of %d bytes, codec %d", ErrFormat, h.Kind, body, h.Codec)
 	}
 	return nil
 }
 
 // AppendSealed appends the sealed part of h and an already compressed body to dst.
 func AppendSealed(dst []byte, h Header, body []byte) ([]byte, error) {
-	if err := h.check(); err != nil {
+	if err := h.check(len(body)); err != nil {
 		return dst, fmt.Errorf("seal: %w", err)
 	}
 	from := len(dst)
@@ -135,7 +137,7 @@ func AppendSealed(dst []byte, h Header, body []byte) ([]byte, error) {
 // ParseSealed checks and reads one sealed part, which must be all of b.
 //
 // The error wraps ErrTooLarge, ErrVersion, ErrCRC or ErrFormat. The CRC is
-// checked before any field behind the version byte is believed.
+// checked before any field is believed, so that damage is never taken for a version or a device.
 func ParseSealed(b []byte) (Sealed, error) {
 	s, err := parseSealed(b)
 	if err != nil {
@@ -148,12 +150,15 @@ func parseSealed(b []byte) (Sealed, error) {
 	if len(b) > MaxSealed {
 		return Sealed{}, ErrTooLarge
 	}
-	if len(b) < 8+4 || b[0] != 'H' || b[1] != 'W' {
-		return Sealed{}, fmt.Errorf("%w: not a sealed part", ErrFormat)
+	if len(b) < 8+4 {
+		return Sealed{}, fmt.Errorf("%w: too short for a sealed part", ErrFormat)
 	}
 	crc := binary.LittleEndian.Uint32(b[len(b)-4:])
 	if Checksum(b[:len(b)-4]) != crc {
 		return Sealed{}, ErrCRC
+	}
+	if b[0] != 'H' || b[1] != 'W' {
+		return Sealed{}, fmt.Errorf("%w: not a sealed part", ErrFormat)
 	}
 	if b[2] != version {
 		return Sealed{}, fmt.Errorf("%w %d", ErrVersion, b[2])
@@ -181,5 +186,8 @@ func parseSealed(b []byte) (Sealed, error) {
 	if r.err != nil {
 		return Sealed{}, r.err
 	}
-	return s, s.check()
+	if err := s.check(len(s.Body)); err != nil {
+		return Sealed{}, err
+	}
+	return s, nil
 }
