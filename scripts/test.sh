@@ -12,12 +12,10 @@ if ! has cc && ! has gcc && [ "${CI:-}" != true ]; then
   race= # it needs a C compiler; scripts/needs.sh says so
 fi
 
-# What a package or its tests import, one package per line. The grep only sets the order: a package that
-# it takes wrongly is tested all the same.
-imports=$(go list -f '{{.ImportPath}} {{join .Deps " "}} {{join .TestImports " "}} {{join .XTestImports " "}}' ./...)
-heavy='apache/iceberg-go|apache/arrow-go|modernc.org/sqlite|gateway/internal/lake'
-light_packages=$(grep -Ev "$heavy" <<<"$imports" | cut -d ' ' -f 1 | grep -v /scripts/e2e)
-lake_packages=$(grep -E "$heavy" <<<"$imports" | cut -d ' ' -f 1 || true)
+# The Go tool says on stderr what it downloads.
+download() {
+  go list -deps -test ./... >/dev/null
+}
 
 # check PACKAGE...: tests packages. The report prints each package's closing line, all output of what
 # failed, and the skipped tests by reason.
@@ -26,13 +24,22 @@ check() {
 }
 
 step "look for what the tests need" scripts/needs.sh
-step "build both programs" make build
+step "download the modules, if they are not there" download
+step "build both programs (the first time takes minutes)" make --no-print-directory build
 step "build the test report" go build -o bin/testreport ./scripts/testreport
+# What a package or its tests import, one package per line. The grep only sets the order: a package that
+# it takes wrongly is tested all the same.
+imports=$(go list -f '{{.ImportPath}} {{join .Deps " "}} {{join .TestImports " "}} {{join .XTestImports " "}}' ./... |
+  grep -v '^[^ ]*/scripts/e2e ')
+heavy='apache/iceberg-go|apache/arrow-go|modernc.org/sqlite|gateway/internal/lake'
+light_packages=$(grep -Ev "$heavy" <<<"$imports" | cut -d ' ' -f 1)
+lake_packages=$(grep -E "$heavy" <<<"$imports" | cut -d ' ' -f 1 || true)
+
 # shellcheck disable=SC2086 # lists of words
 step "test what needs no lake${race:+, with the race detector}" check $race $light_packages
 if [ -n "$lake_packages" ]; then
   # shellcheck disable=SC2086
-  step "test what links the lake${race:+, with the race detector}" check $race $lake_packages
+  step "test what links the lake${race:+, with the race detector} (the first time takes minutes)" check $race $lake_packages
 fi
 # The binaries that this builds are those of make build, out of the cache: without the race detector, as
 # they are shipped.
