@@ -7,8 +7,8 @@ import (
 )
 
 // cells brings what a driver returned into the order and under the names that
-// were announced. What comes twice is taken once. What is missing or unusable becomes a null cell.
-func (l *line) cells(got []record.Cell) []record.Cell {
+// were announced, read at a time in us. What comes twice is taken once. What is missing or unusable becomes a null cell.
+func (l *line) cells(got []record.Cell, at int64) []record.Cell {
 	out := append([]record.Cell(nil), l.failed...)
 	filled := make([]bool, len(out))
 	for _, cell := range got {
@@ -41,5 +41,43 @@ func (l *line) cells(got []record.Cell) []record.Cell {
 			l.errs[reasonPartial].Inc()
 		}
 	}
+	l.markStuck(out, at)
 	return out
+}
+
+// motion is when a series last changed.
+type motion struct {
+	value record.Cell // with good quality
+	since int64       // us since boot
+}
+
+// markStuck marks values that have not moved for longer than the sensor allows.
+// Null cells say nothing about motion.
+func (l *line) markStuck(cells []record.Cell, at int64) {
+	limit := l.sensor.Stuck.Microseconds()
+	if limit <= 0 {
+		return
+	}
+	detail := ""
+	for i := range cells {
+		c, m := &cells[i], &l.moved[i]
+		if c.Null {
+			continue
+		}
+		value := *c
+		value.Quality = 0
+		if value != m.value {
+			*m = motion{value, at}
+		}
+		if at-m.since >= limit {
+			c.Quality |= record.Stuck
+			l.stuck.Inc()
+			detail = c.Series + " has not moved for " + l.sensor.Stuck.String() + " or longer"
+		}
+	}
+	if detail == "" {
+		l.s.config.Health.Clear(l.standing)
+		return
+	}
+	l.s.config.Health.Raise(l.standing, detail)
 }

@@ -25,6 +25,10 @@
 // suspect: NaN is a driver's word for failure, and one NaN in a sum would take
 // the whole window with it (TestNotFiniteIsNull).
 //
+// A value that does not move for longer than its sensor allows stays as it is and
+// gets quality stuck (TestValueThatDoesNotMoveIsMarked); by default nothing is
+// marked, as still air in a cellar is no fault.
+//
 // # What can be lost, and where it is counted
 //
 //	event                             outcome                     counter (headwater_sampler_...)

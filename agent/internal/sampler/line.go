@@ -45,8 +45,11 @@ type line struct {
 
 	errs     map[string]*meter.Counter // by reason
 	missed   *meter.Counter
+	stuck    *meter.Counter
+	moved    []motion // by cell
 	failing  *health.Condition
 	hanging  *health.Condition
+	standing *health.Condition
 	complain throttle
 	work     *worker
 	hung     bool // a read was abandoned and has not returned
@@ -76,6 +79,10 @@ func newLine(s *Sampler, sensor Sensor) (*line, error) {
 			Code: "sensor-hung-" + sensor.Name, Title: "a read of sensor " + sensor.Name + " never returned",
 			Severity: health.Warning,
 		},
+		standing: &health.Condition{
+			Code: "sensor-stuck-" + sensor.Name, Title: "sensor " + sensor.Name + " repeats one value",
+			Severity: health.Warning,
+		},
 		complain: throttle{every: logEvery},
 		status:   Status{Name: sensor.Name, State: "starting", Since: time.Now()},
 	}
@@ -85,6 +92,9 @@ func newLine(s *Sampler, sensor Sensor) (*line, error) {
 			"Readings that were due and came out null.", "sensor", sensor.Name, "reason", reason)
 	}
 	l.missed = m.Counter("headwater_sampler_missed_ticks_total", "Ticks without a row.", "sensor", sensor.Name)
+	l.stuck = m.Counter("headwater_sampler_stuck_readings_total",
+		"Readings marked as stuck: taken, but the value has not moved for too long.", "sensor", sensor.Name)
+	l.moved = make([]motion, len(sensor.Announce))
 	for i, cell := range sensor.Announce {
 		l.index[cell.Series] = i
 		l.failed = append(l.failed, record.FailedCell(sensor.Prefix+cell.Series, cell.Unit, cell.Kind))
@@ -166,7 +176,7 @@ func (l *line) tick(ctx context.Context) {
 	row := record.Row{Sensor: l.sensor.Name, Unit: record.Milli, Time: began / 1000}
 	if a.reason == "" {
 		row.Time = a.at / 1000
-		row.Cells = l.cells(a.cells)
+		row.Cells = l.cells(a.cells, a.at)
 		l.recovered()
 	} else {
 		row.Cells = append([]record.Cell(nil), l.failed...)

@@ -37,6 +37,7 @@ type Sensor struct {
 	Prefix   string        // goes in front of the series names of a driver
 	Interval time.Duration // between ticks; 0 for a source without a schedule
 	Timeout  time.Duration // of one read; 0 = the interval, but 1 s to 10 s
+	Stuck    time.Duration // a value that has not moved for so long is marked; 0 = never
 	Announce []record.Cell // what a failed read looks like; series are unique on the device
 	Open     func(ctx context.Context) (Driver, error)
 	Source   Source

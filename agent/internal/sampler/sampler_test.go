@@ -246,6 +246,38 @@ func TestNotFiniteIsNull(t *testing.T) {
 	})
 }
 
+func TestValueThatDoesNotMoveIsMarked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := 0
+		read := func(context.Context) ([]record.Cell, error) {
+			switch n++; {
+			case n == 4:
+				return nil, errors.New("no acknowledge") // says nothing about motion
+			case n < 8:
+				return one(1), nil
+			}
+			return one(2), nil
+		}
+		r := start(t, 0, Sensor{Name: "s", Interval: time.Second, Stuck: 4 * time.Second, Announce: announceX, Open: opens(read)})
+		time.Sleep(7 * time.Second)
+		synctest.Wait()
+		if diff := cmp.Diff([]string{"sensor-stuck-s"}, r.codes()); diff != "" {
+			t.Error(diff)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		r.stop()
+		var got []record.Quality
+		for _, row := range r.of("s") {
+			got = append(got, row.Cells[0].Quality)
+		}
+		want := []record.Quality{0, 0, 0, record.ReadError, record.Stuck, record.Stuck, record.Stuck, 0}
+		if diff := cmp.Diff(want, got); diff != "" || r.lines[0].stuck.Value() != 3 || len(r.codes()) != 0 {
+			t.Errorf("qualities (-want +got):\n%s%v", diff, r.codes())
+		}
+	})
+}
+
 func TestHungSensorDisturbsNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release, reads := make(chan struct{}), 0

@@ -26,7 +26,8 @@ type Plan struct {
 	Name     string        // groups the series into rows; unique on the device
 	Prefix   string        // goes in front of every series name, so that two equal chips can be told apart
 	Interval time.Duration // between reads; 0 for a source without a schedule
-	Timeout  time.Duration // of one read
+	Timeout  time.Duration // of one read; 0 = the sampler's choice
+	Stuck    time.Duration // a value that has not moved for so long is marked; 0 = never
 	Announce []record.Cell // one failed cell per scheduled series
 	Open     func(ctx context.Context) (Driver, error)
 	Source   Source

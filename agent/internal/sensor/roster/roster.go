@@ -37,6 +37,8 @@ type Settings struct {
 	Interval time.Duration `yaml:"interval,omitempty"`
 	// Timeout ends a read that takes longer; by default the interval, but 1s to 10s.
 	Timeout time.Duration `yaml:"timeout,omitempty"`
+	// Stuck marks a value that has not moved for so long as suspicious; never by default.
+	Stuck time.Duration `yaml:"stuck,omitempty"`
 	// Prefix goes in front of every series name, so that two equal chips can be told apart.
 	Prefix string `yaml:"prefix,omitempty"`
 
@@ -99,6 +101,9 @@ func Check(list []Settings, report sensor.Report) {
 		if s.Timeout < 0 {
 			at("timeout", "must not be negative")
 		}
+		if s.Stuck < 0 {
+			at("stuck", "must not be negative")
+		}
 		kinds := s.kinds()
 		if len(kinds) != 1 {
 			at("name", "needs exactly one of the sections %s, and has %d", strings.Join(known(), ", "), len(kinds))
@@ -134,7 +139,7 @@ func Plans(list []Settings, d Deps) ([]sensor.Plan, error) {
 		if len(kinds) != 1 {
 			return nil, fmt.Errorf("plan sensor %q: %d kinds, want one of %s", s.Name, len(kinds), strings.Join(known(), ", "))
 		}
-		p := sensor.Plan{Name: s.Name, Prefix: s.Prefix, Interval: s.Interval, Timeout: s.Timeout}
+		p := sensor.Plan{Name: s.Name, Prefix: s.Prefix, Interval: s.Interval, Timeout: s.Timeout, Stuck: s.Stuck}
 		if p.Interval == 0 {
 			p.Interval = DefaultInterval
 		}
