@@ -1,0 +1,19 @@
+// Package app is the agent as a value: settings in, Run until the context ends.
+// It is the only package that knows all stages; pipeline.go joins them.
+//
+// Order: the sink starts first and the source stops first. Stopping is: no more
+// samples, seal what waits, give the gateway two seconds to take it, write to
+// flash what has not landed, close.
+//
+// Promises:
+//   - It starts, samples and keeps readings without a broker, a network or a
+//     clock that is set (TestRunsWithoutANetwork).
+//   - Two agents never share a data directory (TestSecondAgentIsRefused), and
+//     never a ring: its directory is named by device and data directory
+//     (TestRingsDoNotCollide).
+//   - The ring is on tmpfs or on the heap, never on flash (TestRingDirFallsBack).
+//
+// What can be lost: what the outbox says can be lost, nothing more. Without a
+// tmpfs the ring is on the heap; the log says so, and the death of the process
+// then takes what is younger than flush_interval.
+package app
