@@ -2,6 +2,7 @@ package rowfile
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -33,6 +34,9 @@ func (b *buffers) start(pieces []piece) {
 		b.rows += p.rows()
 	}
 }
+
+// room empties s and makes room for n elements.
+func room[T any](s []T, n int) []T { return slices.Grow(s[:0], n) }
 
 // repeat adds n equal indices.
 func (b *buffers) repeat(index int32, n int) { b.indices = appendN(b.indices, index, n) }
@@ -107,7 +111,7 @@ func (d *dict[K]) index(k K) int32 {
 // constant writes a column that has one value per run: one look-up per piece, not per row.
 func constant[K comparable, V string | int64](b *buffers, cw file.ColumnChunkWriter, get func(*table.Run) (K, bool), text func(K) V) error {
 	dict := newDict[K]()
-	b.indices = b.indices[:0]
+	b.indices = room(b.indices, b.rows)
 	nulls := false
 	for _, p := range b.pieces {
 		index := int32(-1)
@@ -188,7 +192,7 @@ func (b *buffers) indexArray(nulls bool) (arrow.Array, int) {
 		b.levels = appendN(b.levels[:0], 1, there)
 	} else {
 		b.bits = appendN(b.bits[:0], 0, int(bitutil.BytesForBits(int64(len(b.indices)))))
-		b.levels = b.levels[:0]
+		b.levels = room(b.levels, b.rows)
 		there = 0
 		for i, index := range b.indices {
 			if index < 0 {

@@ -60,7 +60,7 @@ func asLong(v int64) int64        { return v }
 func known(v int64) (int64, bool) { return v, v != table.Unknown }
 
 func (b *buffers) eventTime(cw file.ColumnChunkWriter) error {
-	b.longs = b.longs[:0]
+	b.longs = room(b.longs, b.rows)
 	for _, p := range b.pieces {
 		b.longs = append(b.longs, p.run.EventTime[p.from:p.to]...)
 	}
@@ -69,7 +69,7 @@ func (b *buffers) eventTime(cw file.ColumnChunkWriter) error {
 }
 
 func (b *buffers) seq(cw file.ColumnChunkWriter) error {
-	b.longs = b.longs[:0]
+	b.longs = room(b.longs, b.rows)
 	for _, p := range b.pieces {
 		for _, seq := range p.run.Seq[p.from:p.to] {
 			b.longs = append(b.longs, int64(seq)) // below 2^63: record.MaxSeq
@@ -82,7 +82,7 @@ func (b *buffers) seq(cw file.ColumnChunkWriter) error {
 // quality is constant over most runs; where it is not, it has few values.
 func (b *buffers) quality(cw file.ColumnChunkWriter) error {
 	dict := newDict[record.Quality]()
-	b.indices = b.indices[:0]
+	b.indices = room(b.indices, b.rows)
 	for _, p := range b.pieces {
 		if p.run.Quality == nil {
 			b.repeat(dict.index(p.run.Base), p.rows())
@@ -101,7 +101,7 @@ func (b *buffers) quality(cw file.ColumnChunkWriter) error {
 
 // value: the number, or the nearest double of an integer; a boolean is 0 or 1.
 func (b *buffers) value(cw file.ColumnChunkWriter) error {
-	b.doubles, b.levels = b.doubles[:0], b.levels[:0]
+	b.doubles, b.levels = room(b.doubles, b.rows), room(b.levels, b.rows)
 	for _, p := range b.pieces {
 		n, r := len(b.doubles), p.run
 		switch r.Kind {
@@ -130,7 +130,7 @@ func (b *buffers) value(cw file.ColumnChunkWriter) error {
 
 // valueText uses a dictionary where texts repeat (states, codes) and plain text where they do not.
 func (b *buffers) valueText(cw file.ColumnChunkWriter) error {
-	b.texts, b.levels = b.texts[:0], b.levels[:0]
+	b.texts, b.levels = b.texts[:0], room(b.levels, b.rows)
 	for _, p := range b.pieces {
 		if p.run.Kind != record.Text {
 			b.absent(p.rows())
@@ -145,7 +145,7 @@ func (b *buffers) valueText(cw file.ColumnChunkWriter) error {
 }
 
 func (b *buffers) valueBytes(cw file.ColumnChunkWriter) error {
-	b.texts, b.levels = b.texts[:0], b.levels[:0]
+	b.texts, b.levels = b.texts[:0], room(b.levels, b.rows)
 	for _, p := range b.pieces {
 		if p.run.Kind != record.Bytes {
 			b.absent(p.rows())
@@ -163,7 +163,7 @@ func (b *buffers) valueBytes(cw file.ColumnChunkWriter) error {
 func (b *buffers) valueInt(cw file.ColumnChunkWriter) error {
 	var values []parquet.FixedLenByteArray
 	width := cw.Descr().TypeLength()
-	b.levels = b.levels[:0]
+	b.levels = room(b.levels, b.rows)
 	for _, p := range b.pieces {
 		if p.run.Kind != record.Int && p.run.Kind != record.Uint {
 			b.absent(p.rows())
