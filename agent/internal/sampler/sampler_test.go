@@ -7,6 +7,7 @@ import (
 	"math"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -290,6 +291,7 @@ func TestHungSensorDisturbsNoOther(t *testing.T) {
 			Sensor{Name: "bad", Interval: 100 * time.Millisecond, Timeout: time.Second, Announce: announceX, Open: opens(hang)},
 			Sensor{Name: "good", Prefix: "g_", Interval: 100 * time.Millisecond, Announce: announceX, Open: opens(good)})
 		time.Sleep(10*time.Second + 50*time.Millisecond)
+		synctest.Wait()
 		if n := len(r.of("good")); n != 100 {
 			t.Errorf("the good sensor gave %d rows in 10 s, want 100", n)
 		}
@@ -373,9 +375,9 @@ func (c *closer) Close() error { c.closed++; return nil }
 
 func TestReopensWithGrowingPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fails := true
+		var works atomic.Bool
 		d := &closer{reader: func(context.Context) ([]record.Cell, error) {
-			if fails {
+			if !works.Load() {
 				return nil, errors.New("unplugged")
 			}
 			return one(1), nil
@@ -400,7 +402,7 @@ func TestReopensWithGrowingPause(t *testing.T) {
 		if n := len(r.of("s")); n != 70 {
 			t.Errorf("%d rows in 70 s, want 70: every tick is a row", n)
 		}
-		fails = false
+		works.Store(true)
 		time.Sleep(2 * time.Minute)
 		rows := r.of("s")
 		if last := rows[len(rows)-1]; last.Cells[0].Null || r.Status()[0].State != "ok" {
