@@ -66,9 +66,7 @@ func newLine(s *Sampler, sensor Sensor) (*line, error) {
 		sensor.Open != nil && (sensor.Interval < time.Millisecond || len(sensor.Announce) == 0):
 		return nil, ErrSensor
 	}
-	if sensor.Timeout <= 0 {
-		sensor.Timeout = min(max(sensor.Interval, leastTimeout), mostTimeout)
-	}
+	sensor.Timeout = sensor.timeout()
 	l := &line{
 		s: s, sensor: sensor, index: map[string]int{}, errs: map[string]*meter.Counter{},
 		failing: &health.Condition{

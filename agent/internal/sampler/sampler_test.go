@@ -457,6 +457,10 @@ func TestPromiseCoversReadsThatRun(t *testing.T) {
 			promised = append(promised, r.Promise())
 		}
 		r.stop()
+		// Rows came at 1600 and 2600, stamped 1300 and 2300: none below what had been promised until then.
+		if diff := cmp.Diff([]int64{1300, 2300}, times(r.of("s"))); diff != "" {
+			t.Error(diff)
+		}
 		// Reads run from 1000 to 1600 and from 2000 to 2600.
 		want := []int64{350, 700, 1000, 1000, 1750, 2000, 2000, 2800}
 		if diff := cmp.Diff(want, promised); diff != "" {
@@ -465,7 +469,22 @@ func TestPromiseCoversReadsThatRun(t *testing.T) {
 	})
 }
 
-// rows is a source of rows that offers each until it is taken.
+func TestLagIsTheLongestReadThatIsWaitedFor(t *testing.T) {
+	sensors := []Sensor{
+		{Interval: time.Second, Open: opens(good)},
+		{Interval: 4 * time.Second, Open: opens(good)},
+		{Interval: time.Hour, Timeout: 3 * time.Second, Open: opens(good)},
+		{Interval: time.Hour, Source: source{}},
+	}
+	if got := Lag(sensors); got != 4*time.Second+returnGrace {
+		t.Errorf("lag %v", got)
+	}
+	if got := Lag(sensors[3:]); got != 0 {
+		t.Errorf("lag %v of a source, which has times of its own", got)
+	}
+}
+
+// source is a source of rows that offers each until it is taken.
 type source []record.Row
 
 func (s source) Run(ctx context.Context, emit func(record.Row) error) error {
