@@ -12,13 +12,16 @@
 //	I3  What is not `stored` is sent again: after a time, and after a reconnect.
 //	                                          TestResendAfterReconnect, TestResendWhenAcksSkipABatch
 //	I4  The live lane never waits for credit, the backlog lane never starves: stale
-//	    credit is the floor rate, not zero.   TestBucket*, TestStaleCreditFallsToFloor
+//	    credit is the floor rate, not zero.   TestStaleCreditStillDrainsAndLiveNeedsNone
 //	I5  A nack loses nothing: the batch is kept, and the next try backs off.
 //	                                          TestNackKeepsTheBatch
 //	I6  A broker that accepts and never answers is left: no ack for three keepalives
 //	    closes the connection.                TestSilentGatewayEndsTheConnection
 //	I7  A hostile broker cannot make us allocate: packets beyond 256 KiB end the
 //	    connection before paho reads them.    TestOversizedPacketIsRefused
+//
+// TestNothingIsLostInAnyMood holds I1, I2, I3 and I5 together against seeded disorder, and
+// TestEverythingArrivesThroughBrokerLosses against a real broker that dies again and again.
 //
 // What it can lose: nothing. It holds no reading; all it forgets is sent again.
 //

@@ -27,6 +27,7 @@ type shelf struct {
 	lanes   [2][]Batch
 	applied []*wire.Ack
 	stored  map[Ref]bool
+	logID   wire.ID      // another one voids stored, as nothing has landed
 	bad     map[Ref]bool // copies that Verify finds damaged
 	wake    chan struct{}
 }
@@ -69,6 +70,10 @@ func (s *shelf) Apply(a *wire.Ack) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.applied = append(s.applied, a)
+	if a.Log != s.logID {
+		s.logID = a.Log
+		clear(s.stored)
+	}
 	for i := range a.Epochs {
 		set := a.Epochs[i].StoredSet()
 		for _, b := range slices.Concat(s.lanes[0], s.lanes[1]) {
@@ -143,6 +148,7 @@ type peer struct {
 	hellos  []*wire.Hello
 	batches []Ref
 	n       uint64
+	log     byte       // lost how often
 	seen    seqset.Set // stored seqs
 }
 
@@ -192,7 +198,7 @@ func (p *peer) ack(change ...func(*wire.Ack)) {
 	if err != nil {
 		panic("uplink test: " + err.Error())
 	}
-	p.in <- message{topic.Down(device, topic.Ack), msg}
+	p.say(message{topic.Down(device, topic.Ack), msg})
 }
 
 func (p *peer) nack(n wire.Nack) {
@@ -200,7 +206,15 @@ func (p *peer) nack(n wire.Nack) {
 	if err != nil {
 		panic("uplink test: " + err.Error())
 	}
-	p.in <- message{topic.Down(device, topic.Nack), msg}
+	p.say(message{topic.Down(device, topic.Nack), msg})
+}
+
+// say drops what comes too fast, as the real link does.
+func (p *peer) say(m message) {
+	select {
+	case p.in <- m:
+	default:
+	}
 }
 
 // greet answers hellos only.
