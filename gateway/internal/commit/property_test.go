@@ -1,0 +1,285 @@
+package commit_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/headwater-iot/headwater/gateway/internal/commit"
+	"github.com/headwater-iot/headwater/gateway/internal/cursor"
+	"github.com/headwater-iot/headwater/gateway/internal/land"
+	"github.com/headwater-iot/headwater/gateway/internal/land/landtest"
+	"github.com/headwater-iot/headwater/gateway/internal/table"
+	"github.com/headwater-iot/headwater/shared/record"
+	"github.com/headwater-iot/headwater/shared/seqset"
+	"github.com/headwater-iot/headwater/shared/wire"
+)
+
+const wall0 = 946_684_000_000_000 // us: when the devices of these tests booted; a bubble begins at 2000-01-01
+
+// message is something a device sends, perhaps often.
+type message struct {
+	kind    uint8
+	client  string
+	payload []byte
+
+	epoch    record.Epoch
+	from, to uint64
+	fate     cursor.Fate // what it may give its seqs; 0 = none
+}
+
+// drawFleet draws what a few devices send over some starts of their agents: batches, gaps, ends and hellos.
+func drawFleet(t *rapid.T) []message {
+	var out []message
+	for d := range rapid.IntRange(1, 3).Draw(t, "devices") {
+		device := fmt.Sprintf("probe-%d", d)
+		predecessor := record.Epoch(0)
+		for e := range rapid.IntRange(1, 3).Draw(t, "epochs") {
+			epoch := record.Epoch(100*(d+1) + e + 1)
+			out = append(out, drawEpoch(t, device, epoch, predecessor)...)
+			predecessor = epoch
+		}
+	}
+	return out
+}
+
+func drawEpoch(t *rapid.T, device string, epoch, predecessor record.Epoch) []message {
+	var out []message
+	h := wire.Header{Device: device, Epoch: epoch, Boot: record.Boot(epoch / 100), Base: int64(epoch) * 1000}
+	anchor := landtest.Sync(wall0)
+	msg := func(kind uint8, to uint64, fate cursor.Fate, payload []byte) {
+		out = append(out, message{kind: kind, client: device, payload: payload, epoch: epoch, from: h.First, to: to, fate: fate})
+	}
+	for range rapid.IntRange(1, 5).Draw(t, "batches") {
+		columns, rows := rapid.IntRange(1, 3).Draw(t, "columns"), rapid.IntRange(1, 4).Draw(t, "rows")
+		end := h.First + uint64(columns*rows)
+		switch rapid.IntRange(0, 5).Draw(t, "sent as") {
+		case 0: // lost on the device, and never said
+		case 1: // given up, of which a late copy may come all the same
+			msg(land.KindBatch, end, cursor.GivenUp, landtest.Gap(t, anchor, h, end-h.First,
+				wire.Gap{Reason: wire.DropOldest, From: h.Base, To: h.Base + 1}))
+			fallthrough
+		default:
+			msg(land.KindBatch, end, cursor.Landed, landtest.Readings(t, anchor, h, columns, rows, 10))
+		}
+		h.First, h.Base = end, h.Base+100
+	}
+	if rapid.Bool().Draw(t, "ended") {
+		msg(land.KindBatch, h.First, 0, landtest.End(t, anchor, h))
+	}
+	hello := &wire.Hello{Device: device, Client: device, Boot: h.Boot, Site: "s", Epochs: []wire.HelloEpoch{
+		{Epoch: epoch, Predecessor: predecessor, Boot: h.Boot, Next: h.First},
+	}}
+	if predecessor != 0 {
+		hello.Epochs = append(hello.Epochs, wire.HelloEpoch{Epoch: predecessor, Boot: h.Boot, State: wire.EpochLost, CountMax: 99})
+	}
+	msg(land.KindHello, 0, 0, landtest.Hello(t, hello))
+	return out
+}
+
+// plan is one try: what is sent in which order, and what goes wrong.
+type plan struct {
+	messages []message // in the order of arrival, with copies
+	chunk    int       // messages between two pauses
+	faults   []int     // what becomes of each commit, then all succeed
+	lives    []time.Duration
+	takeover bool // the state directory is lost halfway
+}
+
+func drawPlan(t *rapid.T) plan {
+	sent := drawFleet(t)
+	order := make([]int, len(sent))
+	for i := range order {
+		order[i] = i
+	}
+	order = append(order, rapid.SliceOfN(rapid.IntRange(0, len(sent)-1), 0, 8).Draw(t, "copies")...)
+	p := plan{
+		chunk:    rapid.IntRange(1, 8).Draw(t, "chunk"),
+		faults:   rapid.SliceOfN(rapid.IntRange(0, 5), 0, 10).Draw(t, "faults"),
+		takeover: rapid.Bool().Draw(t, "takeover"),
+	}
+	for _, i := range rapid.Permutation(order).Draw(t, "order") {
+		p.messages = append(p.messages, sent[i])
+	}
+	for _, s := range rapid.SliceOfN(rapid.IntRange(1, 50), 0, 5).Draw(t, "lives") {
+		p.lives = append(p.lives, time.Duration(s)*100*time.Millisecond)
+	}
+	return p
+}
+
+// fault answers for one commit after the other.
+func (p *plan) fault() func() (error, bool) {
+	left := p.faults
+	return func() (error, bool) {
+		if len(left) == 0 {
+			return nil, false
+		}
+		f := left[0]
+		left = left[1:]
+		switch f {
+		case 1:
+			return landtest.ErrUnknown, true
+		case 2:
+			return landtest.ErrUnknown, false
+		case 3:
+			return landtest.ErrConflict, false
+		case 4:
+			return landtest.ErrFailed, false
+		}
+		return nil, false
+	}
+}
+
+// program is one life of the gateway.
+func program(lake *landtest.Lake, log *landtest.Log, every time.Duration) *commit.Loop {
+	lander := land.New(land.Config{
+		Settings: land.Settings{Workers: 2}, Log: log.ID, Lookup: lake.Cursor, Logger: slog.New(slog.DiscardHandler),
+	})
+	return commit.New(commit.Config{
+		Lake: lake, Log: log, Lander: lander, Outcome: landtest.Outcome, Every: every,
+		LogID: log.ID, Partitions: log.Partitions, Logger: slog.New(slog.DiscardHandler),
+	})
+}
+
+// live runs a program for some time. It must be called in a bubble.
+func live(lake *landtest.Lake, log *landtest.Log, d time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	defer cancel()
+	return program(lake, log, 0).Run(ctx)
+}
+
+// river lands a plan with all its faults and returns what the lake holds.
+func (p *plan) river() (landtest.Tables, error) {
+	lake, log := landtest.NewLake(), landtest.NewLog(1, 2)
+	lake.Fault = p.fault()
+	lives := append(p.lives[:len(p.lives):len(p.lives)], time.Hour)
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		for i, m := range p.messages {
+			if i%p.chunk == 0 {
+				<-time.After(700 * time.Millisecond)
+			}
+			log.Append(m.kind, m.client, time.Now().UnixMicro(), m.payload)
+		}
+	}()
+	for i, d := range lives {
+		if p.takeover && i == len(lives)-1 {
+			<-sent
+			log = landtest.NewLog(2, 2) // devices send what is stored and not landed again, in any order; here: all
+			for j := range p.messages {
+				m := p.messages[(j*7+3)%len(p.messages)]
+				log.Append(m.kind, m.client, time.Now().UnixMicro(), m.payload)
+			}
+			for _, m := range p.messages { // the stride may share a factor with their number
+				log.Append(m.kind, m.client, time.Now().UnixMicro(), m.payload)
+			}
+		}
+		if err := live(lake, log, d); err != nil {
+			return landtest.Tables{}, err
+		}
+	}
+	<-sent
+	return lake.Tables(), nil
+}
+
+func TestEveryReadingHasOneFateWhateverFails(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		p := drawPlan(rt)
+		var problem error
+		synctest.Test(t, func(*testing.T) {
+			tables, err := p.river()
+			if problem = err; err == nil {
+				problem = p.check(&tables)
+			}
+		})
+		if problem != nil {
+			rt.Fatal(problem)
+		}
+	})
+}
+
+type seqKey struct {
+	device string
+	epoch  record.Epoch
+	seq    uint64
+}
+
+// check holds the tables to what was sent: each seq that arrived has exactly one fate, one that something gave it.
+func (p *plan) check(tables *landtest.Tables) error {
+	fates := map[seqKey][]cursor.Fate{}
+	for i := range tables.Readings {
+		r := &tables.Readings[i]
+		for j, seq := range r.Seq {
+			k := seqKey{r.Device, r.Epoch, seq}
+			fates[k] = append(fates[k], cursor.Landed)
+			if r.Floats[j] != landtest.Value(r.Epoch, seq) {
+				return fmt.Errorf("%v landed as %v", k, r.Floats[j])
+			}
+		}
+	}
+	presumed := map[seqKey]int{}
+	for _, g := range tables.Gaps {
+		for seq := g.From; seq < g.To; seq++ {
+			k := seqKey{g.Device, g.Epoch, seq}
+			if g.Presumed {
+				presumed[k]++
+			} else {
+				fates[k] = append(fates[k], cursor.GivenUp)
+			}
+		}
+	}
+	possible := map[seqKey]map[cursor.Fate]bool{}
+	for _, m := range p.messages {
+		for seq := m.from; m.fate != 0 && seq < m.to; seq++ {
+			k := seqKey{m.client, m.epoch, seq}
+			if possible[k] == nil {
+				possible[k] = map[cursor.Fate]bool{}
+			}
+			possible[k][m.fate] = true
+		}
+	}
+	for k, may := range possible {
+		if len(fates[k]) != 1 || !may[fates[k][0]] || presumed[k] != 0 {
+			return fmt.Errorf("%v has fates %v, one of %v was due; presumed %d times", k, fates[k], may, presumed[k])
+		}
+	}
+	if len(fates) != len(possible) {
+		return fmt.Errorf("%d seqs have a fate, %d came", len(fates), len(possible))
+	}
+	if len(tables.Quarantine) != 0 {
+		return fmt.Errorf("quarantine: %+v", tables.Quarantine)
+	}
+	return checkCursors(tables, fates, presumed)
+}
+
+// checkCursors holds the cursors to the rows they were committed with.
+func checkCursors(tables *landtest.Tables, fates map[seqKey][]cursor.Fate, presumed map[seqKey]int) error {
+	closed, missing := map[table.Key]*seqset.Set{}, map[table.Key]*seqset.Set{}
+	for k := range tables.Cursors {
+		closed[k], missing[k] = new(seqset.Set), new(seqset.Set)
+	}
+	for k := range fates {
+		closed[table.Key{Device: k.device, Epoch: k.epoch}].Add(k.seq, k.seq+1)
+	}
+	for k, n := range presumed {
+		if n != 1 {
+			return fmt.Errorf("%v is presumed lost %d times", k, n)
+		}
+		missing[table.Key{Device: k.device, Epoch: k.epoch}].Add(k.seq, k.seq+1)
+	}
+	for k, row := range tables.Cursors {
+		if !row.Closed.Equal(closed[k]) || !row.Presumed.Equal(missing[k]) {
+			return fmt.Errorf("cursor %v: closed %v presumed %v, rows say %v and %v", k, row.Closed, row.Presumed, *closed[k], *missing[k])
+		}
+		if n := row.Landed + row.Quarantined + row.GapSeqs; n != row.Closed.Count() {
+			return fmt.Errorf("cursor %v: %d fates for %d closed seqs", k, n, row.Closed.Count())
+		}
+	}
+	return nil
+}
