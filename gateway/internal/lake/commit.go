@@ -57,6 +57,15 @@ type change struct {
 // Commit lands c whole or not at all. It returns ErrForeign, ErrStale, ErrConflict, ErrTooManyDays, or ErrUnknown;
 // with any other error nothing has changed.
 func (l *Lake) Commit(ctx context.Context, c *table.Commit) error {
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	started := l.now()
+	err := l.commit(ctx, c)
+	l.meters.committed(c, l.now().Sub(started), err)
+	return err
+}
+
+func (l *Lake) commit(ctx context.Context, c *table.Commit) error {
 	cursors, err := l.load(ctx, table.Cursors)
 	if err != nil {
 		return err

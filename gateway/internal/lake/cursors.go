@@ -1,11 +1,11 @@
 package lake
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/iceberg-go"
@@ -57,9 +57,7 @@ func (l *Lake) LoadCursors(ctx context.Context) ([]table.Cursor, Pin, error) {
 			active = append(active, c)
 		}
 	}
-	slices.SortFunc(active, func(a, b table.Cursor) int {
-		return strings.Compare(a.Device+"\x00"+a.Epoch.String(), b.Device+"\x00"+b.Epoch.String())
-	})
+	slices.SortFunc(active, byKey)
 	return active, pin, nil
 }
 
@@ -86,18 +84,28 @@ func latestCursors(ctx context.Context, cursors *icetable.Table, filter iceberg.
 	latest := make(map[table.Key]table.Cursor)
 	err := scanTable(ctx, cursors, filter, func(batch arrow.RecordBatch) error {
 		rows, err := rowfile.ReadCursors(batch)
-		for _, c := range rows {
-			k := table.Key{Device: c.Device, Epoch: c.Epoch}
-			if have, ok := latest[k]; !ok || c.Version > have.Version {
-				latest[k] = c
-			}
-		}
+		keepLatest(latest, rows)
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read cursors: %w", err)
 	}
 	return latest, nil
+}
+
+// keepLatest puts rows into latest where they are of a higher version.
+func keepLatest(latest map[table.Key]table.Cursor, rows []table.Cursor) {
+	for _, c := range rows {
+		k := table.Key{Device: c.Device, Epoch: c.Epoch}
+		if have, ok := latest[k]; !ok || c.Version > have.Version {
+			latest[k] = c
+		}
+	}
+}
+
+// byKey orders cursors by device and epoch.
+func byKey(a, b table.Cursor) int {
+	return cmp.Or(cmp.Compare(a.Device, b.Device), cmp.Compare(a.Epoch, b.Epoch))
 }
 
 // scanTable calls each for every batch of rows that pass filter.
@@ -130,6 +138,8 @@ func (l *Lake) LoadDevices(ctx context.Context) ([]table.Device, error) {
 
 // ReplaceDevices makes devices the content of the devices table.
 func (l *Lake) ReplaceDevices(ctx context.Context, devices []table.Device) error {
+	l.writing.Lock()
+	defer l.writing.Unlock()
 	t, err := l.load(ctx, table.Devices)
 	if err != nil {
 		return err
@@ -155,6 +165,8 @@ func (l *Lake) ReplaceDevices(ctx context.Context, devices []table.Device) error
 //
 // A live gateway of the former owner is fenced by it: every commit requires the marks it expects.
 func (l *Lake) TakeOver(ctx context.Context, pin Pin, marks table.Marks) error {
+	l.writing.Lock()
+	defer l.writing.Unlock()
 	var commits []icetable.TableCommit
 	for _, name := range slices.Sorted(maps.Keys(pin.snapshots)) {
 		commit := icetable.TableCommit{

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/apache/iceberg-go"
@@ -20,6 +21,7 @@ import (
 	"github.com/headwater-iot/headwater/gateway/internal/lake/fileio"
 	"github.com/headwater-iot/headwater/gateway/internal/lake/schema"
 	"github.com/headwater-iot/headwater/gateway/internal/table"
+	"github.com/headwater-iot/headwater/shared/meter"
 	"github.com/headwater-iot/headwater/shared/wire"
 )
 
@@ -27,21 +29,26 @@ import (
 type Config struct {
 	Dir        string // the lake directory; made when absent
 	Logger     *slog.Logger
-	Partitions int // of the log; fixed at birth
+	Meter      *meter.Registry // nil = counts are shown nowhere
+	Partitions int             // of the log; fixed at birth
 
-	// Now is the clock of maintenance and of nothing else; nil = time.Now.
+	// Now is the clock of maintenance and of the duration of commits; nil = time.Now.
 	Now func() time.Time
 	// Step is called between every two steps of a transaction, with the step's name (see Steps). An error ends the
 	// attempt there, as a crash would. Tests only; nil = nothing.
 	Step func(name string) error
 }
 
-// Lake is the writer of the tables. One per directory; methods that write are for one goroutine, readers for any.
+// Lake is the writer of the tables, one per directory. Its methods may be called from any goroutine; transactions
+// wait for one another.
 type Lake struct {
-	cfg  Config
-	lock *dirLock
-	cat  *catalog.Catalog
-	id   wire.ID
+	cfg    Config
+	lock   *dirLock
+	cat    *catalog.Catalog
+	id     wire.ID
+	meters *meters
+
+	writing sync.Mutex // held from the load of a table to the end of the transaction that changes it
 }
 
 // Names within the lake directory.
@@ -65,7 +72,7 @@ func Open(ctx context.Context, cfg Config) (*Lake, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open lake %s: %w", dir, err)
 	}
-	l := &Lake{cfg: cfg, lock: lock}
+	l := &Lake{cfg: cfg, lock: lock, meters: newMeters(cfg.Meter)}
 	if err := l.open(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open lake %s: %w", dir, err), l.Close())
 	}
