@@ -2,9 +2,9 @@ package bme280
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
-	"sync/atomic"
 
 	"periph.io/x/conn/v3/i2c"
 	"periph.io/x/conn/v3/physic"
@@ -82,9 +82,13 @@ func (s Settings) oversampling() (bmxx80.Oversampling, bool) {
 	return bmxx80.Off, false
 }
 
+// ErrReset reports a chip that has forgotten its settings: it lost power for a moment.
+var ErrReset = errors.New("the chip has lost its settings, as after a loss of power")
+
 // Device is an open chip.
 type Device struct {
 	bus  *guard
+	addr uint16
 	chip *bmxx80.Dev
 }
 
@@ -102,7 +106,7 @@ func Open(ctx context.Context, b i2c.BusCloser, s Settings) (*Device, error) {
 		_ = b.Close()
 		return nil, fmt.Errorf("open chip at %#x on %s: %w (is it wired, powered, and at this address?)", s.Addr(), b, err)
 	}
-	return &Device{bus: g, chip: chip}, nil
+	return &Device{bus: g, addr: s.Addr(), chip: chip}, nil
 }
 
 // Read measures once and returns what the chip has.
@@ -112,7 +116,27 @@ func (d *Device) Read(ctx context.Context) ([]record.Cell, error) {
 	if err := d.chip.Sense(&e); err != nil {
 		return nil, fmt.Errorf("read %s: %w", d.chip, err)
 	}
+	if err := d.forgotten(); err != nil {
+		return nil, fmt.Errorf("read %s: %w", d.chip, err)
+	}
 	return cells(e), nil
+}
+
+// forgotten tells whether the chip was reset since it was opened. It then skips
+// humidity and leaves 0x8000 in its place, which the driver takes for a value; a
+// real value may look like that too, so the chip is asked what it was told to do.
+func (d *Device) forgotten() error {
+	if !d.bus.skipped {
+		return nil
+	}
+	var ctrl [1]byte
+	if err := d.bus.Tx(d.addr, []byte{regCtrlHum}, ctrl[:]); err != nil {
+		return err
+	}
+	if ctrl[0]&7 == 0 {
+		return ErrReset
+	}
+	return nil
 }
 
 // Close leaves the chip asleep, as it is after every single measurement, and closes the bus.
@@ -136,22 +160,30 @@ func cells(e physic.Env) []record.Cell {
 	return out
 }
 
+// Registers that the guard must know.
+const (
+	regCtrlHum = 0xF2
+	regData    = 0xF7 // pressure, temperature, humidity: 3 + 3 + 2 bytes
+)
+
 // guard is a bus that refuses transactions once the read they belong to has ended.
 // periph's drivers know no context, and bmxx80 asks a busy chip again without end.
 type guard struct {
 	i2c.BusCloser
-	ended atomic.Pointer[func() error]
+	ended   func() error
+	skipped bool // the data last read look as if humidity had not been measured
 }
 
-func (g *guard) within(ctx context.Context) {
-	ended := ctx.Err
-	g.ended.Store(&ended)
-}
+func (g *guard) within(ctx context.Context) { g.ended, g.skipped = ctx.Err, false }
 
 // Tx implements i2c.Bus.
 func (g *guard) Tx(addr uint16, w, r []byte) error {
-	if err := (*g.ended.Load())(); err != nil {
+	if err := g.ended(); err != nil {
 		return err
 	}
-	return g.BusCloser.Tx(addr, w, r)
+	err := g.BusCloser.Tx(addr, w, r)
+	if err == nil && len(w) == 1 && w[0] == regData && len(r) == 8 {
+		g.skipped = r[6] == 0x80 && r[7] == 0
+	}
+	return err
 }

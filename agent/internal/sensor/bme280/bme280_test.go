@@ -110,6 +110,28 @@ func TestChipThatStaysBusyEndsWithTheRead(t *testing.T) {
 	})
 }
 
+func TestChipThatLostItsSettingsGivesNoMadeUpHumidity(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := simbus.New(simbus.Config{})
+		d, err := Open(t.Context(), b, Settings{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Chip(0x76).Unplug(true)
+		b.Chip(0x76).Unplug(false) // so quickly that no read failed
+		if cells, err := d.Read(t.Context()); !errors.Is(err, ErrReset) {
+			t.Errorf("got %+v, %v", cells, err)
+		}
+		again, err := Open(t.Context(), b, Settings{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if cells, err := again.Read(t.Context()); err != nil || len(cells) != 3 {
+			t.Errorf("opened anew: %+v, %v", cells, err)
+		}
+	})
+}
+
 func TestOpenSaysWhenNobodyAnswersAndClosesTheBus(t *testing.T) {
 	b := simbus.New(simbus.Config{})
 	if _, err := Open(t.Context(), b, Settings{Address: 0x77}); err == nil {

@@ -15,6 +15,11 @@
 // a BMP280 (TestAbsentIsNotZero). A chip without humidity should be configured
 // as model bmp280; as bme280 it would give a null humidity at each tick.
 //
+// A chip that loses power for a moment forgets to measure humidity, and the
+// driver would report a plausible constant from then on. Such a read is an error
+// instead, and the sampler's next opening sets the chip up again
+// (TestChipThatLostItsSettingsGivesNoMadeUpHumidity).
+//
 // The driver polls the chip's busy flag without end. Every transaction here
 // checks the deadline of the read first, so that a chip which stays busy costs
 // one read and not one processor (TestChipThatStaysBusyEndsWithTheRead). A
