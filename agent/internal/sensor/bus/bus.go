@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"strconv"
 	"strings"
 
@@ -37,11 +38,13 @@ func Open(name string) (i2c.BusCloser, error) {
 		return nil, err
 	}
 	b, err := sysfs.NewI2C(n)
-	switch {
-	case errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("open I2C bus %d: %w (is the agent's user in group i2c?)", n, err)
-	case err != nil:
-		return nil, fmt.Errorf("open I2C bus %d: %w (is I2C enabled and i2c-dev loaded?)", n, err)
+	if err == nil {
+		return b, nil
 	}
-	return b, nil
+	// periph flattens the cause into text, so look for it again.
+	hint := "is the agent's user in group i2c?"
+	if _, gone := os.Stat(fmt.Sprintf("/dev/i2c-%d", n)); errors.Is(gone, fs.ErrNotExist) {
+		hint = "is I2C enabled, is the module i2c-dev loaded?"
+	}
+	return nil, fmt.Errorf("open I2C bus %d: %w (%s)", n, err, hint)
 }

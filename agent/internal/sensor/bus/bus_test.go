@@ -2,6 +2,7 @@ package bus
 
 import (
 	"errors"
+	"strings"
 	"testing"
 )
 
@@ -19,8 +20,12 @@ func TestNumber(t *testing.T) {
 }
 
 func TestOpenSaysWhatToDoWhenThereIsNoBus(t *testing.T) {
-	if b, err := Open("65000"); err == nil {
+	b, err := Open("65000")
+	if err == nil {
 		_ = b.Close()
 		t.Skip("this machine has an I2C bus 65000")
+	}
+	if !strings.Contains(err.Error(), "i2c-dev") {
+		t.Errorf("no hint in: %v", err)
 	}
 }
