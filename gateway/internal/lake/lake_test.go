@@ -6,8 +6,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/iceberg-go"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/headwater-iot/headwater/gateway/internal/lake/rowfile"
 	"github.com/headwater-iot/headwater/gateway/internal/table"
 	"github.com/headwater-iot/headwater/shared/record"
 	"github.com/headwater-iot/headwater/shared/seqset"
@@ -171,5 +174,43 @@ func TestCommitLandsOnce(t *testing.T) {
 	}
 	if err := l.Commit(t.Context(), &table.Commit{Expect: c.Marks, Marks: next(c.Marks)}); !errors.Is(err, ErrStale) {
 		t.Errorf("marks alone again: %v, want ErrStale", err)
+	}
+}
+
+func loadGaps(t *testing.T, l *Lake) []table.GapRow {
+	t.Helper()
+	tbl, err := l.load(t.Context(), table.Gaps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows []table.GapRow
+	err = scanTable(t.Context(), tbl, iceberg.AlwaysTrue{}, func(batch arrow.RecordBatch) error {
+		more, err := rowfile.ReadGaps(batch)
+		rows = append(rows, more...)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rows
+}
+
+func TestDevices(t *testing.T) {
+	l := openLake(t, t.TempDir(), nil)
+	for _, want := range [][]table.Device{
+		{{Device: "a", Site: "north", Tags: map[string]string{"k": "v", "x": ""}, FirstSeen: day0, LastSeen: day0 + 1, BacklogBytes: 5, ClockError: table.Unknown, Epoch: 7}},
+		{{Device: "a", LastSeen: day0, FirstSeen: table.Unknown, ClockError: 8, AtLeastOnce: true}, {Device: "b", LastSeen: day0, FirstSeen: day0, ClockError: 1, Tags: map[string]string{}}},
+		nil,
+	} {
+		if err := l.ReplaceDevices(t.Context(), want); err != nil {
+			t.Fatal(err)
+		}
+		got, err := l.LoadDevices(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("devices (-want +got):\n%s", diff)
+		}
 	}
 }
