@@ -106,12 +106,26 @@ func (c *Cursor) unpresume(r seqset.Range, by table.Origin) {
 		c.move(by)
 	}
 	if c.Row.PresumedOpen && r.To > c.Row.PresumedFrom {
-		from := c.Row.PresumedFrom
-		c.Row.Presumed.Add(from, max(from, r.From))
-		c.Row.PresumedMax -= min(c.Row.PresumedMax, r.To-from)
-		c.Row.PresumedFrom = r.To
-		c.move(by)
+		c.Row.Presumed.Add(c.Row.PresumedFrom, max(c.Row.PresumedFrom, r.From))
+		c.advance(r.To, by)
 	}
+}
+
+// advance moves the start of the open presumed range up. When its bound is used up nothing is left behind it.
+func (c *Cursor) advance(to uint64, by table.Origin) {
+	if !c.Row.PresumedOpen || to <= c.Row.PresumedFrom {
+		return
+	}
+	n := to - c.Row.PresumedFrom
+	switch {
+	case c.Row.PresumedMax == 0: // no bound
+		c.Row.PresumedFrom = to
+	case c.Row.PresumedMax <= n:
+		c.Row.PresumedOpen, c.Row.PresumedFrom, c.Row.PresumedMax = false, 0, 0
+	default:
+		c.Row.PresumedFrom, c.Row.PresumedMax = to, c.Row.PresumedMax-n
+	}
+	c.move(by)
 }
 
 // End notes the `end` of the epoch: no seq at or above final was given out. It returns false when seqs from there on

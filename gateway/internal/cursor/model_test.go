@@ -78,7 +78,7 @@ func (m *model) hear(c cursor.Claim, mayEnd bool) {
 	next := c.Next
 	lost := mayEnd && c.State == wire.EpochLost && !m.hasFinal
 	if lost {
-		next = max(next, m.highest, c.Held.Max())
+		next = max(next, m.accepted, c.Held.Max())
 		if m.open {
 			next = max(next, m.openFrom)
 		}
@@ -93,8 +93,8 @@ func (m *model) hear(c cursor.Claim, mayEnd bool) {
 			delete(m.presumed, s)
 		}
 	}
-	if lost {
-		m.open, m.openFrom = true, next
+	if lost || m.open {
+		m.open, m.openFrom = true, max(m.openFrom, next)
 	}
 }
 
@@ -122,6 +122,9 @@ func (m *model) agree(t *rapid.T, row *table.Cursor) {
 	}
 	if n := row.Landed + row.Quarantined + row.GapSeqs; n != row.Closed.Count() {
 		t.Fatalf("I2: %d fates for %d closed seqs", n, row.Closed.Count())
+	}
+	if row.PresumedOpen && row.Presumed.Max() > row.PresumedFrom {
+		t.Fatalf("presumed %v and again from %d on", row.Presumed, row.PresumedFrom)
 	}
 	for _, r := range row.Presumed.Ranges() {
 		if len(row.Closed.Within(r.From, r.To)) > 0 {

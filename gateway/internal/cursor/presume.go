@@ -38,7 +38,7 @@ func (c *Cursor) Hear(claim Claim, mayEnd bool, by table.Origin) {
 	next := claim.Next
 	lost := mayEnd && claim.State == wire.EpochLost && !c.Row.HasFinal
 	if lost {
-		next = max(next, c.Row.Closed.Max(), claim.Held.Max(), c.Row.PresumedFrom)
+		next = max(c.Row.Accepted, claim.Held.Max(), c.Row.PresumedFrom)
 	}
 	if c.Row.HasFinal {
 		next = min(next, c.Row.FinalSeq)
@@ -65,6 +65,7 @@ func (c *Cursor) figures(claim Claim, by table.Origin) {
 
 // presume makes the presumed seqs below next those that are neither closed nor held.
 func (c *Cursor) presume(next uint64, held *seqset.Set, by table.Origin) {
+	c.advance(next, by) // what lies below is presumed by name, or not at all
 	after := c.Row.Presumed.Clone()
 	for _, r := range c.Row.Closed.Missing(0, next) {
 		after.Add(r.From, r.To)
