@@ -1,9 +1,14 @@
 package outbox
 
 import (
+	"cmp"
+	"errors"
+	"fmt"
 	"log/slog"
+	"math"
 	"time"
 
+	"github.com/headwater-iot/headwater/agent/internal/ring"
 	"github.com/headwater-iot/headwater/shared/health"
 	"github.com/headwater-iot/headwater/shared/meter"
 	"github.com/headwater-iot/headwater/shared/record"
@@ -16,7 +21,16 @@ type Policy string
 // DropOldest replaces the oldest readings by a sealed gap.
 const DropOldest Policy = "drop_oldest"
 
-// Clock is the time base of the device. Outbox calls it from many goroutines.
+var (
+	// ErrClosed is returned after Close.
+	ErrClosed = errors.New("outbox is closed")
+	// ErrFull means that neither the ring nor flash takes another row. The row was not accepted.
+	ErrFull = errors.New("outbox is full")
+	// ErrConfig means a configuration that no outbox can work with.
+	ErrConfig = errors.New("outbox configuration")
+)
+
+// Clock is the time base of the device. An outbox calls it from many goroutines.
 type Clock interface {
 	// Monotonic returns us since boot.
 	Monotonic() int64
@@ -31,19 +45,65 @@ type Config struct {
 	Dir     string // data directory, on flash
 	RingDir string // on tmpfs; "" = heap ring
 
-	FlushInterval time.Duration // a reading is on flash or stored by its end; default 10 s
-	RingBytes     int           // default 2 MiB
-	MaxRows       int           // rows of one seal; default 1000
-	Quota         int64         // bytes on flash; default 64 MiB
-	Reserve       int64         // free bytes left to others; default 16 MiB
-	Policy        Policy        // default DropOldest
-	Rate          float64       // readings per second by the schedule: bounds what a power cut can take
-	OriginalTimes bool          // a source with its own times runs: no promises are made
+	FlushInterval time.Duration // a reading is on flash or stored by its end
+	RingBytes     int
+	MaxRows       int           // of one seal
+	Quota         int64         // bytes on flash
+	Reserve       int64         // free bytes left to others
+	PromiseLag    time.Duration // what a driver may take from reading its clock to Append
+	Policy        Policy
+	Rate          float64 // readings per second by the schedule: bounds what a power cut can take
+	OriginalTimes bool    // a source with its own times runs: no promises are made
 
 	Clock  Clock
 	Log    *slog.Logger
 	Meter  *meter.Registry
 	Health *health.Board
+
+	noSync bool // the negative control of the power cut test
+}
+
+// The defaults.
+const (
+	DefaultFlushInterval = 10 * time.Second // what a power cut may take
+	DefaultRingBytes     = 2 << 20          // hours of a slow device, and a small part of the smallest Pi
+	DefaultMaxRows       = 1000             // beyond, batches do not get smaller per reading
+	DefaultQuota         = 64 << 20         // weeks of a slow device
+	DefaultReserve       = 16 << 20         // for the logs of others
+	DefaultPromiseLag    = 2 * time.Second  // a slow chip on a bus that is shared
+)
+
+// minInodes are left to others.
+const minInodes = 64
+
+func (c Config) withDefaults() (Config, error) {
+	c.FlushInterval = cmp.Or(c.FlushInterval, DefaultFlushInterval)
+	c.RingBytes = max(cmp.Or(c.RingBytes, DefaultRingBytes), ring.MinBytes)
+	c.MaxRows = cmp.Or(c.MaxRows, DefaultMaxRows)
+	c.Quota = cmp.Or(c.Quota, DefaultQuota)
+	c.Reserve = cmp.Or(c.Reserve, DefaultReserve)
+	c.PromiseLag = cmp.Or(c.PromiseLag, DefaultPromiseLag)
+	c.Policy = cmp.Or(c.Policy, DropOldest)
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	switch {
+	case record.CheckDevice(c.Device) != nil:
+		return c, fmt.Errorf("%w: device %q: %w", ErrConfig, c.Device, record.ErrDevice)
+	case c.Boot == 0 || c.Clock == nil || c.Dir == "":
+		return c, fmt.Errorf("%w: boot, clock and directory are needed", ErrConfig)
+	case c.Policy != DropOldest:
+		return c, fmt.Errorf("%w: policy %q is not built yet; use %q", ErrConfig, c.Policy, DropOldest)
+	case c.FlushInterval < 0 || c.Rate < 0 || c.Quota < 0 || c.MaxRows < 0:
+		return c, fmt.Errorf("%w: a negative number", ErrConfig)
+	}
+	return c, nil
+}
+
+// countMax bounds what a power cut can take: what the schedule yields in a flush interval and in the
+// second that a slow card may need for the write.
+func (c *Config) countMax() uint64 {
+	return uint64(math.Ceil(c.Rate * (c.FlushInterval + time.Second).Seconds()))
 }
 
 // Lane says how urgent a batch is.

@@ -1,0 +1,216 @@
+package outbox
+
+import (
+	"cmp"
+	"fmt"
+
+	"github.com/fxamacker/cbor/v2"
+
+	"github.com/headwater-iot/headwater/agent/internal/segment"
+	"github.com/headwater-iot/headwater/shared/record"
+	"github.com/headwater-iot/headwater/shared/seqset"
+	"github.com/headwater-iot/headwater/shared/wire"
+)
+
+// Keys of the facts in meta.db.
+const (
+	factLine    = "epoch/"   // + epoch -> line
+	factGap     = "gap/"     // + epoch / first -> gap
+	factSegment = "segment/" // + epoch - first -> manifest
+	factLake    = "lake"     // -> the lake that Landed of the lines speaks of
+)
+
+// line is what is kept of an epoch until the gateway says that it has ended. Fields may be added with new
+// numbers; unknown ones are skipped, missing ones are zero.
+type line struct {
+	Epoch       record.Epoch    `cbor:"1,keyasint"`
+	Predecessor record.Epoch    `cbor:"2,keyasint"`
+	Boot        record.Boot     `cbor:"3,keyasint"`
+	CountMax    uint64          `cbor:"4,keyasint"` // that a power cut can take
+	Next        uint64          `cbor:"5,keyasint"` // seqs given out, as far as flash knows; exact once ended
+	State       wire.EpochState `cbor:"6,keyasint"`
+	Landed      []uint64        `cbor:"7,keyasint"` // flat, written when something else is written anyway
+	Order       uint64          `cbor:"8,keyasint"` // of birth in this data directory
+	Heap        bool            `cbor:"9,keyasint"` // its ring died with its process
+}
+
+// epoch is a line and what the gateway said of it.
+type epoch struct {
+	line
+	stored seqset.Set
+	landed seqset.Set
+	done   bool // the gateway has its end
+}
+
+// manifest is what is known of a segment besides the file, so that a lost file is missed.
+type manifest struct {
+	Epoch record.Epoch `cbor:"1,keyasint"`
+	First uint64       `cbor:"2,keyasint"`
+	End   uint64       `cbor:"3,keyasint"` // 0 = it is still written to
+}
+
+// info is kept in every segment, so that the loss of meta.db costs little.
+type info struct {
+	Line   line            `cbor:"1,keyasint"`
+	Anchor wire.BootAnchor `cbor:"2,keyasint"`
+}
+
+func encode(v any) []byte {
+	b, err := cbor.Marshal(v)
+	if err != nil {
+		panic("outbox: encode fact: " + err.Error()) // plain structs of ours
+	}
+	return b
+}
+
+func lineKey(e record.Epoch) string { return factLine + e.String() }
+
+func manifestKey(e record.Epoch, first uint64) string {
+	return fmt.Sprintf("%s%s-%016x", factSegment, e, first)
+}
+
+// find returns the epoch, nil if it is not known (any more).
+func (o *Outbox) find(id record.Epoch) *epoch {
+	for _, e := range o.epochs {
+		if e.Epoch == id {
+			return e
+		}
+	}
+	return nil
+}
+
+// noteLine puts the line of e among the facts of the next save.
+func (o *Outbox) noteLine(e *epoch) {
+	e.Landed = e.landed.Flat()
+	o.facts[lineKey(e.Epoch)] = encode(e.line)
+}
+
+// save writes the facts that have changed. It keeps them for the next try when it fails.
+func (o *Outbox) save() error {
+	if len(o.facts) == 0 {
+		return nil
+	}
+	if err := o.meta.Put(o.facts); err != nil {
+		o.meters.flashErrors.Inc()
+		return err
+	}
+	o.meters.metaWrites.Inc()
+	clear(o.facts)
+	return nil
+}
+
+// heldSet returns every seq of an epoch that is held anywhere: in the ring, on flash, as a gap. Both
+// locks are held.
+func (o *Outbox) heldSet(e *epoch) seqset.Set {
+	var s seqset.Set
+	for _, h := range o.held {
+		if h.Epoch == e.Epoch {
+			s.Add(h.First, h.First+h.Count)
+		}
+	}
+	for _, seg := range o.store.Segments() {
+		if seg.Epoch == e.Epoch {
+			s.AddSet(&seg.All)
+		}
+	}
+	for _, r := range e.landed.Ranges() {
+		s.Remove(r.From, r.To)
+	}
+	for _, g := range o.gaps {
+		if g.Epoch == e.Epoch {
+			s.Add(g.First, g.First+g.Count)
+		}
+	}
+	return s
+}
+
+// nextOf returns the seqs given out in an epoch. Both locks are held.
+func (o *Outbox) nextOf(e *epoch) uint64 {
+	if e == o.current() {
+		return o.next
+	}
+	return e.Next
+}
+
+// Report returns what the next hello says.
+func (o *Outbox) Report() Report {
+	o.flash.Lock()
+	defer o.flash.Unlock()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var r Report
+	if o.shut {
+		return r
+	}
+	boots := make(map[record.Boot]bool)
+	for _, e := range o.epochs {
+		held := o.heldSet(e)
+		he := wire.HelloEpoch{
+			Epoch: e.Epoch, Predecessor: e.Predecessor, Boot: e.Boot,
+			Floor: o.nextOf(e), Next: o.nextOf(e), State: e.State,
+		}
+		if e.State == wire.EpochLost {
+			he.CountMax = e.CountMax
+		}
+		if rs := held.Ranges(); len(rs) > 0 {
+			he.Floor = rs[0].From
+			held = held.Coarsen(wire.MaxRanges)
+			he.Held = held.Flat()
+		}
+		r.Epochs = append(r.Epochs, he)
+		boots[e.Boot] = true
+	}
+	o.anchors[o.cfg.Boot] = o.cfg.Clock.Anchor()
+	for boot, a := range o.anchors {
+		if boots[boot] && a.State != wire.NoAnchor {
+			r.Anchors = append(r.Anchors, bootAnchor(boot, a))
+		}
+	}
+	r.Bytes, r.Batches = o.backlog()
+	return r
+}
+
+func bootAnchor(boot record.Boot, a wire.Anchor) wire.BootAnchor {
+	return wire.BootAnchor{
+		Boot: boot, Generation: a.Generation, State: a.State,
+		Wall: a.Wall, Monotonic: a.Monotonic, Uncertainty: a.Uncertainty,
+	}
+}
+
+func (o *Outbox) backlog() (bytes, batches uint64) {
+	for _, h := range o.held {
+		bytes, batches = bytes+uint64(h.bytes), batches+1
+	}
+	for _, s := range o.store.Segments() {
+		bytes, batches = bytes+uint64(s.Bytes), batches+uint64(s.Count)
+	}
+	return bytes, batches + uint64(len(o.gaps))
+}
+
+// anchorOf returns the best anchor known of a boot. flash is held.
+func (o *Outbox) anchorOf(boot record.Boot) wire.Anchor {
+	if boot == o.cfg.Boot {
+		return o.cfg.Clock.Anchor()
+	}
+	return o.anchors[boot]
+}
+
+// infoOf returns what goes into a segment of e.
+func (o *Outbox) infoOf(e *epoch) []byte {
+	e.Landed = nil // of no use there: it is the age of the file
+	return encode(info{Line: e.line, Anchor: bootAnchor(e.Boot, o.anchorOf(e.Boot))})
+}
+
+// order sorts segments by the age of their epoch, then by seq.
+func (o *Outbox) order() {
+	rank := make(map[record.Epoch]uint64, len(o.epochs))
+	for _, e := range o.epochs {
+		rank[e.Epoch] = e.Order
+	}
+	o.store.Sort(func(a, b *segment.Segment) int {
+		if ra, rb := rank[a.Epoch], rank[b.Epoch]; ra != rb {
+			return cmp.Compare(ra, rb)
+		}
+		return cmp.Compare(a.First, b.First)
+	})
+}

@@ -1,0 +1,106 @@
+package segment
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+var (
+	bucketBatches = []byte("b")    // read only, as all of these
+	bucketInfo    = []byte("i")    //
+	keyInfo       = []byte("info") //
+	castagnoli    = crc32.MakeTable(crc32.Castagnoli)
+)
+
+// guard runs f on a file that may be damaged. bbolt trusts its pages: it panics on some damage, and a
+// file that is too short faults when it is read through the mapping.
+func guard(f func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: %v", ErrDamaged, p)
+		}
+	}()
+	return f()
+}
+
+func options(readOnly, noSync bool) *bbolt.Options {
+	return &bbolt.Options{
+		Timeout: time.Second, ReadOnly: readOnly, NoSync: noSync, NoGrowSync: noSync,
+		NoFreelistSync: true, FreelistType: bbolt.FreelistMapType,
+		PageSize: 4096, MaxSize: 2 * fileBytes, NoStatistics: true,
+	}
+}
+
+// openRead opens a file of an earlier process or an earlier segment of this one.
+func openRead(path string) (db *bbolt.DB, err error) {
+	err = guard(func() error {
+		db, err = bbolt.Open(path, 0o600, options(true, false))
+		return err
+	})
+	return db, err
+}
+
+// create makes a file under another name first: a power cut while bbolt writes its first pages would
+// leave a file that cannot be opened.
+func create(path string, noSync bool, buckets ...[]byte) (*bbolt.DB, error) {
+	tmp := path + tmpSuffix
+	_ = os.Remove(tmp)
+	db, err := bbolt.Open(tmp, 0o600, options(false, noSync))
+	if err != nil {
+		return nil, err
+	}
+	db.AllocSize = 1 << 20
+	err = db.Update(func(tx *bbolt.Tx) error {
+		for _, b := range buckets {
+			if _, err := tx.CreateBucket(b); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		err = os.Rename(tmp, path)
+	}
+	if err == nil && !noSync {
+		err = syncDir(filepath.Dir(path))
+	}
+	if err != nil {
+		return nil, errors.Join(err, db.Close(), os.Remove(tmp))
+	}
+	return db, nil
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// sealValue adds the checksum that bbolt's pages do not have.
+func sealValue(v []byte) []byte {
+	out := append(make([]byte, 0, len(v)+4), v...)
+	return binary.LittleEndian.AppendUint32(out, crc32.Checksum(v, castagnoli))
+}
+
+// openValue returns a copy of what sealValue was given.
+func openValue(v []byte) ([]byte, bool) {
+	if len(v) < 4 {
+		return nil, false
+	}
+	n := len(v) - 4
+	if crc32.Checksum(v[:n], castagnoli) != binary.LittleEndian.Uint32(v[n:]) {
+		return nil, false
+	}
+	return append([]byte(nil), v[:n]...), true
+}
