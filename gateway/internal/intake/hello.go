@@ -1,0 +1,72 @@
+package intake
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/headwater-iot/headwater/gateway/internal/table"
+	"github.com/headwater-iot/headwater/shared/record"
+	"github.com/headwater-iot/headwater/shared/wire"
+)
+
+// maxEpochs bounds the epochs that one ack speaks of. A device names those it holds something of; it has a handful.
+const maxEpochs = 1024
+
+// Hello takes one hello and answers it with an ack before it returns. The error means what that of Batch means.
+func (in *Intake) Hello(ctx context.Context, client string, payload []byte) error {
+	in.count.hello.received.Inc()
+	if !in.isReady() {
+		in.count.hello.withheld.Inc()
+		return fmt.Errorf("%w: the gateway is starting", ErrWithhold)
+	}
+	h, err := wire.ParseHello(payload)
+	reason := wire.BadIdentity
+	switch {
+	case err != nil:
+		reason = reasonOf(err)
+	case h.Client != client:
+		err = fmt.Errorf("hello of client %s in the session of %s", h.Client, client)
+	}
+	if err != nil {
+		in.count.hello.refused(string(reason)).Inc()
+		in.nack(client, refusal(nil, reason, err.Error()))
+		return nil
+	}
+	part := record.Partition(h.Device, in.cfg.Partitions)
+	if err := in.cfg.Log.Append(ctx, KindHello, part, client, payload); err != nil {
+		in.count.hello.withheld.Inc()
+		return fmt.Errorf("%w: %w", ErrWithhold, err)
+	}
+	in.count.hello.appended.Inc()
+	in.answer(in.greet(h))
+	return nil
+}
+
+// greet notes who said hello, and of what.
+func (in *Intake) greet(h *wire.Hello) *client {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	c := in.client(h.Client)
+	before := c.speaks
+	c.nonce, c.sent, c.speaks = h.Nonce, h.Sent, make(map[record.Epoch]uint64, min(len(h.Epochs), maxEpochs))
+	for i := range h.Epochs {
+		if len(c.speaks) == maxEpochs {
+			break
+		}
+		said := &h.Epochs[i]
+		final := uint64(unknown)
+		if said.State == wire.EpochEnded {
+			final = said.Next
+		}
+		c.speaks[said.Epoch] = final
+		if e := in.epochs[table.Key{Device: c.device, Epoch: said.Epoch}]; e != nil {
+			e.client, e.final = c.name, min(e.final, final)
+		}
+	}
+	for epoch := range before {
+		if _, still := c.speaks[epoch]; !still {
+			in.release(table.Key{Device: c.device, Epoch: epoch})
+		}
+	}
+	return c
+}
