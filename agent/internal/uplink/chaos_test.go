@@ -65,11 +65,11 @@ func TestNothingIsLostInAnyMood(t *testing.T) {
 			const batches = 60
 			during(t, p, s, func(*Uplink) {
 				for i := range uint64(batches) {
-					s.put(t, Lane(m.r.IntN(2)), 10*i)
-					pass(time.Duration(m.r.IntN(60)) * time.Second)
+					s.put(t, Lane(i%3/2), 10*i)
+					p.pass(time.Duration(i*i%60) * time.Second)
 				}
-				m.calm, p.refuse = true, false
-				pass(time.Hour)
+				p.do(func() { m.calm, p.refuse = true, false })
+				p.pass(time.Hour)
 			})
 			if m.early > 0 {
 				t.Errorf("%d batches left before the hello was answered", m.early)

@@ -137,7 +137,11 @@ func uplinkOf(t *testing.T, s *shelf, broker string) *Uplink {
 }
 
 // peer is the other end of fake links: a broker and a gateway whose answers a test writes.
+//
+// A test that runs beside a session writes to it inside do only; what it reads after pass is settled.
 type peer struct {
+	mu sync.Mutex
+
 	// answer is called in the session's own goroutine for each message of the device.
 	answer func(p *peer, what topic.What, payload []byte)
 
@@ -152,13 +156,24 @@ type peer struct {
 	seen    seqset.Set // stored seqs
 }
 
+// do changes the peer, or says something.
+func (p *peer) do(f func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	f()
+}
+
 func (p *peer) dial(context.Context, string) (*link, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.dials++
 	if p.refuse {
 		return nil, errors.New("connection refused")
 	}
 	p.in, p.lost = make(chan message, inboxDepth), make(chan error, 1)
 	return &link{in: p.in, lost: p.lost, close: func() {}, publish: func(_ context.Context, name string, payload []byte) error {
+		p.mu.Lock()
+		defer p.mu.Unlock()
 		_, what, err := topic.ParseUp(name)
 		if err != nil {
 			return err

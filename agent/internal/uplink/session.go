@@ -3,7 +3,6 @@ package uplink
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/headwater-iot/headwater/shared/topic"
@@ -118,7 +117,7 @@ func (s *session) hello(ctx context.Context, now time.Time) error {
 	s.helloDue = now.Add(backoff(len(s.asked), s.pace.helloRetry, s.pace.hello))
 	s.asked = append(s.asked, sent)
 	r := s.cfg.Teller.Report()
-	msg, err := appendHello(&wire.Hello{
+	msg, err := wire.AppendHello(nil, &wire.Hello{
 		Device: s.cfg.Device, Client: s.cfg.Client, Nonce: s.nonce, Sent: sent, Boot: s.cfg.Boot,
 		Version: s.cfg.Version, Anchors: r.Anchors, Epochs: r.Epochs, Wire: []uint64{wireVersion},
 		BacklogBytes: r.Bytes, BacklogBatches: r.Batches,
@@ -132,22 +131,6 @@ func (s *session) hello(ctx context.Context, now time.Time) error {
 	}
 	s.meters.hellos.Inc()
 	return nil
-}
-
-// appendHello writes a hello that the gateway can read: when the held sets are too many to fit,
-// each becomes one range. Claiming too much delays a presumed gap, too little would invent one.
-func appendHello(h *wire.Hello) ([]byte, error) {
-	msg, err := wire.AppendHello(nil, h)
-	if err != nil || len(msg) <= wire.MaxSealed {
-		return msg, err
-	}
-	h.Epochs = slices.Clone(h.Epochs)
-	for i, e := range h.Epochs {
-		if n := len(e.Held); n > 2 {
-			h.Epochs[i].Held = []uint64{e.Held[0], e.Held[n-1]}
-		}
-	}
-	return wire.AppendHello(nil, h)
 }
 
 // pump sends batches while the window and the rate allow it.

@@ -24,6 +24,7 @@ func during(t *testing.T, p *peer, s *shelf, act func(u *Uplink)) {
 		ended := make(chan error)
 		go func() { ended <- u.Run(ctx) }()
 		defer func() {
+			p.pass(0)
 			cancel()
 			if err := <-ended; err != nil {
 				t.Errorf("Run: %v", err)
@@ -33,8 +34,10 @@ func during(t *testing.T, p *peer, s *shelf, act func(u *Uplink)) {
 	})
 }
 
-// pass lets virtual time pass and the session settle.
-func pass(d time.Duration) {
+// pass lets virtual time pass and the session settle. What the test did before is ordered before what
+// the session does, and the other way round.
+func (p *peer) pass(d time.Duration) {
+	p.do(func() {})
 	<-time.After(d)
 	synctest.Wait()
 }
@@ -43,7 +46,7 @@ func TestGatewayAbsentMeansNoBatchEver(t *testing.T) {
 	s, p := newShelf(), &peer{}
 	s.put(t, Live, 0)
 	s.put(t, Backlog, 10)
-	during(t, p, s, func(*Uplink) { pass(24 * time.Hour) })
+	during(t, p, s, func(*Uplink) { p.pass(24 * time.Hour) })
 	if len(p.batches) != 0 {
 		t.Errorf("%d batches went to a broker without a gateway", len(p.batches))
 	}
@@ -55,13 +58,13 @@ func TestGatewayAbsentMeansNoBatchEver(t *testing.T) {
 func TestUnansweredHelloIsSentAgainWithTheSameNonce(t *testing.T) {
 	s, p := newShelf(), &peer{}
 	during(t, p, s, func(*Uplink) {
-		pass(time.Millisecond)
+		p.pass(time.Millisecond)
 		for i, wait := range []time.Duration{10 * time.Second, 20 * time.Second, 40 * time.Second} {
-			pass(wait - time.Second)
+			p.pass(wait - time.Second)
 			if len(p.hellos) != i+1 {
 				t.Fatalf("%d hellos before %s are over", len(p.hellos), wait)
 			}
-			pass(time.Second)
+			p.pass(time.Second)
 			if len(p.hellos) != i+2 {
 				t.Fatalf("%d hellos after %s", len(p.hellos), wait)
 			}
@@ -77,7 +80,7 @@ func TestUnansweredHelloIsSentAgainWithTheSameNonce(t *testing.T) {
 func TestHelloEveryMinuteWhileAnswered(t *testing.T) {
 	s, p := newShelf(), &peer{answer: serve}
 	during(t, p, s, func(u *Uplink) {
-		pass(10*time.Minute + time.Second)
+		p.pass(10*time.Minute + time.Second)
 		if p.dials != 1 || len(p.hellos) != 11 {
 			t.Errorf("%d connections, %d hellos in ten minutes", p.dials, len(p.hellos))
 		}
@@ -91,9 +94,9 @@ func TestSlowAnswerToAnEarlierHelloCounts(t *testing.T) {
 	s, p := newShelf(), &peer{}
 	s.put(t, Live, 0)
 	during(t, p, s, func(u *Uplink) {
-		pass(15 * time.Second) // two hellos by now
-		p.ack(func(a *wire.Ack) { a.Sent = p.hellos[0].Sent })
-		pass(time.Second)
+		p.pass(15 * time.Second) // two hellos by now
+		p.do(func() { p.ack(func(a *wire.Ack) { a.Sent = p.hellos[0].Sent }) })
+		p.pass(time.Second)
 		if len(p.batches) != 1 || len(u.cfg.Clock.(*ticker).learned) != 1 {
 			t.Errorf("%d batches, learned %d times", len(p.batches), len(u.cfg.Clock.(*ticker).learned))
 		}
@@ -104,18 +107,20 @@ func TestForeignNonceDeletesNothing(t *testing.T) {
 	s, p := newShelf(), &peer{}
 	ref := s.put(t, Live, 0)
 	during(t, p, s, func(u *Uplink) {
-		pass(time.Second)
-		p.ack(func(a *wire.Ack) { a.Nonce++; a.Epochs[0].StoredMark = 10; a.Epochs[0].LandedMark = 10 })
-		p.ack(func(a *wire.Ack) { a.Client = "pump-8" })
-		pass(time.Second)
+		p.pass(time.Second)
+		p.do(func() {
+			p.ack(func(a *wire.Ack) { a.Nonce++; a.Epochs[0].StoredMark = 10; a.Epochs[0].LandedMark = 10 })
+		})
+		p.do(func() { p.ack(func(a *wire.Ack) { a.Client = "pump-8" }) })
+		p.pass(time.Second)
 		if s.acks() != 0 || len(p.batches) != 0 || s.stored[ref] {
 			t.Fatal("an ack of another connection was believed")
 		}
 		if n := u.meters.hints.Value(); n != 2 {
 			t.Errorf("%d hints counted", n)
 		}
-		p.ack() // negative control: the same with our nonce
-		pass(time.Second)
+		p.do(func() { p.ack() }) // negative control: the same with our nonce
+		p.pass(time.Second)
 		if s.acks() != 1 || len(p.batches) != 1 {
 			t.Error("our own ack was not believed")
 		}
@@ -125,11 +130,11 @@ func TestForeignNonceDeletesNothing(t *testing.T) {
 func TestOlderAckOfTheSameLogIsAHint(t *testing.T) {
 	s, p := newShelf(), &peer{answer: greet}
 	during(t, p, s, func(*Uplink) {
-		pass(time.Second)
-		p.ack(func(a *wire.Ack) { a.N = 100 })
-		p.ack(func(a *wire.Ack) { a.N = 99 })
-		p.ack(func(a *wire.Ack) { a.N = 1; a.Log = wire.ID{3} }) // numbers of different logs do not compare
-		pass(time.Second)
+		p.pass(time.Second)
+		p.do(func() { p.ack(func(a *wire.Ack) { a.N = 100 }) })
+		p.do(func() { p.ack(func(a *wire.Ack) { a.N = 99 }) })
+		p.do(func() { p.ack(func(a *wire.Ack) { a.N = 1; a.Log = wire.ID{3} }) }) // numbers of different logs do not compare
+		p.pass(time.Second)
 		if s.acks() != 3 {
 			t.Errorf("%d acks applied, want 3", s.acks())
 		}
@@ -140,9 +145,9 @@ func TestNewLogSendsAgainWhatWasOnItsWay(t *testing.T) {
 	s, p := newShelf(), &peer{answer: greet}
 	s.put(t, Live, 0)
 	during(t, p, s, func(u *Uplink) {
-		pass(time.Second)
-		p.ack(func(a *wire.Ack) { a.Log = wire.ID{3} })
-		pass(time.Second)
+		p.pass(time.Second)
+		p.do(func() { p.ack(func(a *wire.Ack) { a.Log = wire.ID{3} }) })
+		p.pass(time.Second)
 		if len(p.batches) != 2 {
 			t.Errorf("sent %d times, want again at once", len(p.batches))
 		}
@@ -157,7 +162,7 @@ func TestLiveBeforeBacklogOldestFirst(t *testing.T) {
 	for i := range uint64(3) {
 		s.put(t, Live, 100+10*i)
 	}
-	during(t, p, s, func(*Uplink) { pass(time.Second) })
+	during(t, p, s, func(*Uplink) { p.pass(time.Second) })
 	var got []uint64
 	for _, r := range p.batches {
 		got = append(got, r.First)
@@ -179,17 +184,17 @@ func TestStaleCreditStillDrainsAndLiveNeedsNone(t *testing.T) {
 	}
 	size := len(s.lanes[Backlog][n-1].Sealed) + 30 // an envelope is less than 30
 	during(t, p, s, func(*Uplink) {
-		pass(10 * time.Second)
+		p.pass(10 * time.Second)
 		early := len(p.batches)
 		if least, most := 8*creditFloor/size, 13*creditFloor/(size-25); early < least || early > most {
 			t.Fatalf("%d batches in 10 s without credit, want %d to %d", early, least, most)
 		}
 		s.put(t, Live, 1_000_000)
-		synctest.Wait()
+		p.pass(0)
 		if last := p.batches[len(p.batches)-1]; last.First != 1_000_000 {
 			t.Errorf("the live batch waited behind %v", last)
 		}
-		pass(10 * time.Minute)
+		p.pass(10 * time.Minute)
 		if len(p.batches) < n {
 			t.Errorf("%d of %d drained", len(p.batches), n)
 		}
@@ -200,15 +205,15 @@ func TestResendWhenAcksSkipABatch(t *testing.T) {
 	s, p := newShelf(), &peer{answer: greet}
 	s.put(t, Live, 0)
 	during(t, p, s, func(u *Uplink) {
-		pass(29 * time.Second)
+		p.pass(29 * time.Second)
 		if len(p.batches) != 1 {
 			t.Fatalf("sent %d times in 29 s", len(p.batches))
 		}
-		pass(2 * time.Second)
+		p.pass(2 * time.Second)
 		if len(p.batches) != 2 || u.meters.resent.Value() != 1 {
 			t.Fatalf("sent %d times in 31 s", len(p.batches))
 		}
-		pass(24 * time.Hour)
+		p.pass(24 * time.Hour)
 		if n := len(p.batches); n < 250 || n > 24*12+10 {
 			t.Errorf("sent %d times in a day, want about every five minutes", n)
 		}
@@ -218,14 +223,14 @@ func TestResendWhenAcksSkipABatch(t *testing.T) {
 func TestSilentGatewayEndsTheConnection(t *testing.T) {
 	s, p := newShelf(), &peer{answer: greet}
 	during(t, p, s, func(u *Uplink) {
-		pass(time.Second)
-		p.answer = nil
+		p.pass(time.Second)
+		p.do(func() { p.answer = nil })
 		s.put(t, Live, 0)
-		pass(defaultPace().silence - time.Second)
+		p.pass(defaultPace().silence - time.Second)
 		if p.dials != 1 {
 			t.Fatal("left too early")
 		}
-		pass(3 * time.Second)
+		p.pass(3 * time.Second)
 		if p.dials != 2 || u.meters.disconnects("silent").Value() != 1 {
 			t.Errorf("%d connections after the silence", p.dials)
 		}
@@ -235,27 +240,27 @@ func TestSilentGatewayEndsTheConnection(t *testing.T) {
 func TestReconnectBacksOffUntilHealthy(t *testing.T) {
 	s, p := newShelf(), &peer{answer: greet, refuse: true}
 	during(t, p, s, func(u *Uplink) {
-		pass(24 * time.Hour)
+		p.pass(24 * time.Hour)
 		if p.dials < 12*60 || p.dials > 12*60+10 { // two minutes each, but the first
 			t.Errorf("%d tries in a day", p.dials)
 		}
-		p.refuse = false
+		p.do(func() { p.refuse = false })
 		for p.in == nil {
-			pass(time.Second)
+			p.pass(time.Second)
 		}
 		for range 5 { // connections that die young keep the long wait
 			before := p.dials
 			p.lost <- fmt.Errorf("%w: test", errLost)
-			pass(119 * time.Second)
+			p.pass(119 * time.Second)
 			if p.dials != before {
 				t.Fatal("a short-lived connection reset the backoff")
 			}
-			pass(2 * time.Second)
+			p.pass(2 * time.Second)
 		}
-		pass(time.Minute) // healthy
+		p.pass(time.Minute) // healthy
 		before := p.dials
 		p.lost <- fmt.Errorf("%w: test", errLost)
-		pass(time.Second)
+		p.pass(time.Second)
 		if p.dials != before+1 {
 			t.Error("a healthy connection did not reset the backoff")
 		}
@@ -280,19 +285,19 @@ func TestNackKeepsTheBatch(t *testing.T) {
 			s, p := newShelf(), &peer{answer: greet}
 			ref := s.put(t, Live, 0)
 			during(t, p, s, func(u *Uplink) {
-				pass(time.Millisecond)
-				p.nack(wire.Nack{Epoch: ref.Epoch, First: ref.First, Count: ref.Count, Reason: tc.reason})
-				synctest.Wait()
+				p.pass(time.Millisecond)
+				p.do(func() { p.nack(wire.Nack{Epoch: ref.Epoch, First: ref.First, Count: ref.Count, Reason: tc.reason}) })
+				p.pass(0)
 				other := s.put(t, Live, 10)
-				synctest.Wait()
+				p.pass(0)
 				if got := slices.Contains(p.batches, other); got != tc.others {
 					t.Errorf("another batch went: %v", got)
 				}
-				pass(tc.earliest - time.Millisecond)
+				p.pass(tc.earliest - time.Millisecond)
 				if tries(p, ref) != 1 {
 					t.Errorf("tried again too early")
 				}
-				pass(tc.latest - tc.earliest)
+				p.pass(tc.latest - tc.earliest)
 				if tries(p, ref) != 2 {
 					t.Errorf("%d tries by %s", tries(p, ref), tc.latest)
 				}
@@ -318,17 +323,19 @@ func TestHoleFirstSendsTheHoleAndHoldsTheLiveLane(t *testing.T) {
 	hole := s.put(t, Backlog, 0)
 	live := s.put(t, Live, 100)
 	during(t, p, s, func(*Uplink) {
-		pass(time.Millisecond)
+		p.pass(time.Millisecond)
 		for range 3 { // a window of nacks is one answer
-			p.nack(wire.Nack{Epoch: epoch, First: live.First, Count: live.Count, Reason: wire.HoleFirst, MissingFrom: 0, MissingTo: 10})
+			p.do(func() {
+				p.nack(wire.Nack{Epoch: epoch, First: live.First, Count: live.Count, Reason: wire.HoleFirst, MissingFrom: 0, MissingTo: 10})
+			})
 		}
-		synctest.Wait()
+		p.pass(0)
 		s.put(t, Live, 110)
-		synctest.Wait()
+		p.pass(0)
 		if tries(p, hole) != 2 || tries(p, live) != 1 || len(p.batches) != 3 {
 			t.Errorf("sent %v", p.batches)
 		}
-		pass(10 * time.Second)
+		p.pass(10 * time.Second)
 		if tries(p, live) != 2 || len(p.batches) != 5 {
 			t.Errorf("sent %v", p.batches)
 		}
@@ -339,9 +346,9 @@ func TestDamageOnTheWayReconnectsAndSendsAgain(t *testing.T) {
 	s, p := newShelf(), &peer{answer: greet}
 	ref := s.put(t, Live, 0)
 	during(t, p, s, func(u *Uplink) {
-		pass(time.Second)
-		p.nack(wire.Nack{Epoch: ref.Epoch, First: ref.First, Count: ref.Count, Reason: wire.BadCRC})
-		pass(2 * time.Second)
+		p.pass(time.Second)
+		p.do(func() { p.nack(wire.Nack{Epoch: ref.Epoch, First: ref.First, Count: ref.Count, Reason: wire.BadCRC}) })
+		p.pass(2 * time.Second)
 		if p.dials != 2 || tries(p, ref) != 2 || u.meters.resent.Value() != 1 {
 			t.Errorf("%d connections, %d tries", p.dials, tries(p, ref))
 		}
@@ -353,10 +360,10 @@ func TestDamageInOurCopyBecomesAGapAndTheConnectionStays(t *testing.T) {
 	ref := s.put(t, Live, 0)
 	s.bad[ref] = true
 	during(t, p, s, func(*Uplink) {
-		pass(time.Second)
-		p.nack(wire.Nack{Epoch: 0xbad, First: 1, Count: 1, Reason: wire.BadCRC}) // not ours: ignored
-		p.nack(wire.Nack{Epoch: ref.Epoch, First: ref.First, Count: ref.Count, Reason: wire.BadCRC})
-		pass(time.Minute)
+		p.pass(time.Second)
+		p.do(func() { p.nack(wire.Nack{Epoch: 0xbad, First: 1, Count: 1, Reason: wire.BadCRC}) }) // not ours: ignored
+		p.do(func() { p.nack(wire.Nack{Epoch: ref.Epoch, First: ref.First, Count: ref.Count, Reason: wire.BadCRC}) })
+		p.pass(time.Minute)
 		if p.dials != 1 || tries(p, ref) != 1 {
 			t.Errorf("%d connections, %d tries", p.dials, tries(p, ref))
 		}
@@ -368,12 +375,12 @@ func TestGatewayOfAnotherVersionGetsNothing(t *testing.T) {
 	p.answer = func(p *peer, _ topic.What, _ []byte) { p.ack(func(a *wire.Ack) { a.Wire = []uint64{2} }) }
 	s.put(t, Live, 0)
 	during(t, p, s, func(*Uplink) {
-		pass(time.Hour)
+		p.pass(time.Hour)
 		if len(p.batches) != 0 || p.dials != 1 {
 			t.Errorf("%d batches, %d connections", len(p.batches), p.dials)
 		}
-		p.answer = serve // it was updated
-		pass(2 * time.Minute)
+		p.do(func() { p.answer = serve }) // it was updated
+		p.pass(2 * time.Minute)
 		if len(p.batches) != 1 {
 			t.Errorf("%d batches after the update", len(p.batches))
 		}
@@ -383,7 +390,7 @@ func TestGatewayOfAnotherVersionGetsNothing(t *testing.T) {
 func TestStopDrainsWhatItCan(t *testing.T) {
 	s, p := newShelf(), &peer{answer: serve}
 	during(t, p, s, func(*Uplink) {
-		pass(time.Second)
+		p.pass(time.Second)
 		s.put(t, Live, 0) // and the context ends before the session has looked
 	})
 	if len(p.batches) != 1 || s.acks() < 2 {
@@ -402,7 +409,7 @@ func TestStopDoesNotWaitForASilentGateway(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
 		go func() { ended <- u.Run(ctx) }()
-		pass(time.Second)
+		p.pass(time.Second)
 		cancelled = time.Now()
 		cancel()
 		<-ended
@@ -415,11 +422,11 @@ func TestStopDoesNotWaitForASilentGateway(t *testing.T) {
 func TestUnreadableMessagesAreCountedAndIgnored(t *testing.T) {
 	s, p := newShelf(), &peer{answer: greet}
 	during(t, p, s, func(u *Uplink) {
-		pass(time.Second)
+		p.pass(time.Second)
 		p.in <- message{topic.Down(device, topic.Ack), []byte("junk")}
 		p.in <- message{topic.Down(device, topic.Nack), nil}
 		p.in <- message{topic.Down(device, "of-a-later-gateway"), nil}
-		pass(time.Second)
+		p.pass(time.Second)
 		if u.meters.unreadable.Value() != 2 || p.dials != 1 {
 			t.Errorf("%d counted, %d connections", u.meters.unreadable.Value(), p.dials)
 		}
