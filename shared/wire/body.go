@@ -10,8 +10,8 @@ import (
 
 // Limits of a body, see BODY.md. They bound what a hostile body can make a decoder hold.
 const (
-	MaxColumns = 4096 // of all groups together, and of groups
-	MaxName    = 255  // bytes of a series or a unit
+	MaxColumns = 4096           // groups and columns together
+	MaxName    = record.MaxName // bytes of a series or a unit
 
 	maxWindow = 1 << 20 // of the zstd frame: what a decoder of a stream would have to keep
 )
