@@ -27,27 +27,19 @@ type Pin struct {
 // ended ones with holes or presumed seqs. Others are found by Cursor.
 func (l *Lake) LoadCursors(ctx context.Context) ([]table.Cursor, Pin, error) {
 	pin := Pin{snapshots: make(map[string]*int64)}
-	// cursors comes first: a commit of another gateway behind it moves the marks, and the pin fails.
-	cursors, err := l.load(ctx, table.Cursors)
+	tables, err := l.cat.LoadTables(ctx, table.Namespace)
 	if err != nil {
 		return nil, Pin{}, err
 	}
+	cursors := tables[table.Cursors]
 	pin.marks = cursors.Properties()[schema.Marks]
 	for _, name := range schema.Primary() {
-		t, err := l.load(ctx, name)
-		if err != nil {
-			return nil, Pin{}, err
-		}
-		if name == table.Cursors {
-			t = cursors
-		}
-		if s := t.CurrentSnapshot(); s != nil {
+		pin.snapshots[name] = nil
+		if s := tables[name].CurrentSnapshot(); s != nil {
 			pin.snapshots[name] = &s.SnapshotID
-		} else {
-			pin.snapshots[name] = nil
 		}
 	}
-	latest, err := latestCursors(ctx, cursors, iceberg.AlwaysTrue{})
+	latest, err := latestCursors(ctx, cursors, everything())
 	if err != nil {
 		return nil, Pin{}, err
 	}
@@ -125,7 +117,7 @@ func (l *Lake) LoadDevices(ctx context.Context) ([]table.Device, error) {
 		return nil, err
 	}
 	var devices []table.Device
-	err = scanTable(ctx, t, iceberg.AlwaysTrue{}, func(batch arrow.RecordBatch) error {
+	err = scanTable(ctx, t, everything(), func(batch arrow.RecordBatch) error {
 		rows, err := rowfile.ReadDevices(batch)
 		devices = append(devices, rows...)
 		return err

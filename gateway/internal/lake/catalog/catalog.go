@@ -130,6 +130,35 @@ func (c *Catalog) LoadTable(ctx context.Context, ident icetable.Identifier) (*ic
 	return c.tableAt(ctx, ident, location.String)
 }
 
+// LoadTables returns all tables of a namespace as of one moment, by name: one statement reads every pointer, and one
+// transaction swaps them.
+func (c *Catalog) LoadTables(ctx context.Context, ns string) (map[string]*icetable.Table, error) {
+	rows, err := c.db.QueryContext(ctx, `SELECT table_name, metadata_location FROM iceberg_tables
+		WHERE catalog_name = ? AND table_namespace = ? AND (iceberg_type = 'TABLE' OR iceberg_type IS NULL)`, name, ns)
+	if err != nil {
+		return nil, fmt.Errorf("load tables of %s: %w", ns, err)
+	}
+	defer rows.Close()
+	locations := make(map[string]string)
+	for rows.Next() {
+		var tbl, location string
+		if err := rows.Scan(&tbl, &location); err != nil {
+			return nil, fmt.Errorf("load tables of %s: %w", ns, err)
+		}
+		locations[tbl] = location
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("load tables of %s: %w", ns, err)
+	}
+	tables := make(map[string]*icetable.Table)
+	for tbl, location := range locations {
+		if tables[tbl], err = c.tableAt(ctx, icetable.Identifier{ns, tbl}, location); err != nil {
+			return nil, err
+		}
+	}
+	return tables, nil
+}
+
 // tableAt returns the table that the metadata file at location describes.
 func (c *Catalog) tableAt(ctx context.Context, ident icetable.Identifier, location string) (*icetable.Table, error) {
 	key := strings.Join(ident, ".")
