@@ -1,0 +1,306 @@
+package commit_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/headwater-iot/headwater/gateway/internal/commit"
+	"github.com/headwater-iot/headwater/gateway/internal/cursor"
+	"github.com/headwater-iot/headwater/gateway/internal/land"
+	"github.com/headwater-iot/headwater/gateway/internal/land/landtest"
+	"github.com/headwater-iot/headwater/gateway/internal/table"
+	"github.com/headwater-iot/headwater/shared/record"
+	"github.com/headwater-iot/headwater/shared/wire"
+)
+
+// stage is a loop that runs in a bubble.
+type stage struct {
+	t    *testing.T
+	lake *landtest.Lake
+	log  *landtest.Log
+	told []cursor.Update
+	next uint64 // seq
+	stop context.CancelFunc
+	done chan error // one result
+}
+
+// begin starts a loop; edit may change its configuration.
+func begin(t *testing.T, edit func(*commit.Config)) *stage {
+	s := &stage{t: t, lake: landtest.NewLake(), log: landtest.NewLog(1, 2)}
+	s.run(edit)
+	return s
+}
+
+func (s *stage) run(edit func(*commit.Config)) {
+	cfg := commit.Config{
+		Lake: s.lake, Log: s.log, Outcome: landtest.Outcome, LogID: s.log.ID, Partitions: s.log.Partitions,
+		Lander: land.New(land.Config{Log: s.log.ID, Lookup: s.lake.Cursor, Logger: slog.New(slog.DiscardHandler)}),
+		Logger: slog.New(slog.DiscardHandler),
+		Landed: func(u []cursor.Update) { s.told = append(s.told, u...) },
+	}
+	if edit != nil {
+		edit(&cfg)
+	}
+	loop := commit.New(cfg)
+	ctx, stop := context.WithCancel(s.t.Context())
+	s.stop, s.done = stop, make(chan error, 1)
+	go func() { s.done <- loop.Run(ctx) }()
+	s.t.Cleanup(stop)
+	<-loop.Ready()
+}
+
+func (s *stage) end() {
+	s.t.Helper()
+	s.stop()
+	if err := <-s.done; err != nil {
+		s.t.Errorf("run: %v", err)
+	}
+}
+
+// send logs n batches of ten readings.
+func (s *stage) send(n int) {
+	for range n {
+		h := wire.Header{Device: "probe-1", Epoch: 1, Boot: 1, First: s.next, Base: 1000}
+		s.log.Append(land.KindBatch, "probe-1", time.Now().UnixMicro(), landtest.Readings(s.t, landtest.Sync(wall0), h, 1, 10, 1))
+		s.next += 10
+	}
+}
+
+func pass(d time.Duration) { <-time.After(d); synctest.Wait() }
+
+// commits fails unless the lake has taken n commits.
+func (s *stage) commits(n int) {
+	s.t.Helper()
+	synctest.Wait()
+	if got := s.lake.Tables().Commits; got != n {
+		s.t.Errorf("%d commits, want %d", got, n)
+	}
+}
+
+func TestGroupIsCommittedASecondAfterItsFirstRecord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := begin(t, nil)
+		pass(time.Hour)
+		s.send(1)
+		pass(900 * time.Millisecond)
+		s.send(1)
+		s.commits(0)
+		pass(100 * time.Millisecond)
+		s.commits(1)
+		if len(s.told) != 1 || s.told[0].Closed.Mark() != 20 {
+			t.Errorf("told %+v", s.told)
+		}
+		s.end()
+	})
+}
+
+func TestFullGroupIsCommittedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := begin(t, func(c *commit.Config) { c.Bytes = 1000 })
+		s.send(4) // 4 * 10 * 32 bytes
+		s.commits(1)
+		s.end()
+	})
+}
+
+func TestIdleCommitsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := begin(t, nil)
+		hello := landtest.Hello(t, &wire.Hello{
+			Device: "probe-1", Client: "probe-1", Boot: 1, Epochs: []wire.HelloEpoch{{Epoch: 1, Boot: 1}},
+		})
+		for range 60 {
+			s.log.Append(land.KindHello, "probe-1", time.Now().UnixMicro(), hello)
+			pass(time.Minute)
+		}
+		s.commits(1) // the first hello
+		s.end()
+		s.commits(1)
+	})
+}
+
+func TestUnchangedHellosAreCommittedInBulk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := begin(t, nil)
+		hello := landtest.Hello(t, &wire.Hello{
+			Device: "probe-1", Client: "probe-1", Boot: 1, Epochs: []wire.HelloEpoch{{Epoch: 1, Boot: 1}},
+		})
+		s.log.Append(land.KindHello, "probe-1", time.Now().UnixMicro(), hello)
+		pass(time.Second)
+		for range 4096 {
+			s.log.Append(land.KindHello, "probe-1", time.Now().UnixMicro(), hello)
+		}
+		s.commits(2)
+		if marks, _, _ := s.lake.Marks(t.Context()); marks.Next[record.Partition("probe-1", 2)] != 4097 {
+			t.Errorf("marks %v", marks.Next)
+		}
+		s.end()
+	})
+}
+
+// slow is a lake whose commits take time.
+type slow struct {
+	*landtest.Lake
+	d time.Duration
+}
+
+func (l slow) Commit(ctx context.Context, c *table.Commit) error {
+	<-time.After(l.d)
+	return l.Lake.Commit(ctx, c)
+}
+
+func TestSlowCommitsStretchTheWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := begin(t, func(c *commit.Config) { c.Lake = slow{c.Lake.(*landtest.Lake), 2 * time.Second} })
+		s.send(1)
+		pass(3 * time.Second) // 1 s to gather, 2 s to commit
+		s.commits(1)
+		s.send(1)
+		pass(9 * time.Second) // 4 * 2 s to gather
+		s.commits(1)
+		pass(time.Second)
+		s.commits(2)
+		s.end()
+	})
+}
+
+func TestStopCommitsWhatWasGathered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := begin(t, nil)
+		s.send(3)
+		synctest.Wait()
+		s.end()
+		s.commits(1)
+	})
+}
+
+func TestForeignLogStops(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := begin(t, nil)
+		s.send(1)
+		pass(2 * time.Second)
+		_, takeOver, _ := s.lake.Load(t.Context())
+		if err := takeOver(t.Context(), table.Marks{Log: wire.ID{2}, Next: make([]uint64, 2)}); err != nil {
+			t.Fatal(err)
+		}
+		s.send(1)
+		if err := <-s.done; !errors.Is(err, commit.ErrForeign) {
+			t.Errorf("run: %v", err)
+		}
+		s.commits(1)
+	})
+}
+
+func TestTakeoverLoadsAgainWhenItsPinFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := begin(t, nil)
+		s.send(1)
+		pass(2 * time.Second)
+		s.end()
+		old := s.log
+		s.log = landtest.NewLog(2, 2)
+		loads := 0
+		s.run(func(c *commit.Config) {
+			c.Lake = meddled{s.lake, func() {
+				if loads++; loads == 1 { // the old gateway commits between load and takeover
+					_, own, _ := s.lake.Load(t.Context())
+					_ = own(t.Context(), old.Next())
+				}
+			}}
+		})
+		if loads != 2 {
+			t.Errorf("loaded %d times", loads)
+		}
+		s.next = 0
+		s.send(2) // the device sends again what it was never told about, and more
+		pass(2 * time.Second)
+		if c := s.lake.Tables().Cursors[table.Key{Device: "probe-1", Epoch: 1}]; c.Landed != 20 {
+			t.Errorf("cursor %+v", c)
+		}
+		s.end()
+	})
+}
+
+// meddled is a lake to which something happens after each load.
+type meddled struct {
+	*landtest.Lake
+	after func()
+}
+
+func (l meddled) Load(ctx context.Context) ([]table.Cursor, commit.Takeover, error) {
+	cursors, takeOver, err := l.Lake.Load(ctx)
+	l.after()
+	return cursors, takeOver, err
+}
+
+func TestUnknownKindLandsWhatCameBeforeAndStops(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := begin(t, nil)
+		s.send(2)
+		s.log.Append(6, "probe-1", time.Now().UnixMicro(), nil)
+		if err := <-s.done; !errors.Is(err, land.ErrKind) {
+			t.Errorf("run: %v", err)
+		}
+		s.commits(1)
+	})
+}
+
+func TestOtherNumberOfPartitionsIsSaid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := begin(t, nil)
+		s.end()
+		log := landtest.NewLog(1, 5)
+		ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+		defer stop()
+		if err := program(s.lake, log, 0).Run(ctx); err != nil {
+			t.Errorf("run: %v", err)
+		}
+		s.commits(0)
+	})
+}
+
+func TestDevicesAreWrittenNowAndThen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		writes := 0
+		s := begin(t, func(c *commit.Config) {
+			c.Devices = func(context.Context, []table.Device) error {
+				writes++
+				return errors.New("nobody minds")
+			}
+		})
+		for range 45 {
+			s.send(1)
+			pass(2 * time.Second)
+		}
+		if writes != 3 {
+			t.Errorf("%d writes in 90 s", writes)
+		}
+		s.commits(45)
+		s.end()
+	})
+}
+
+func TestLakeRefusesWhatItShould(t *testing.T) {
+	lake := landtest.NewLake()
+	_, first, _ := lake.Load(t.Context())
+	_, second, _ := lake.Load(t.Context())
+	mine := table.Marks{Log: wire.ID{1}, Next: []uint64{0}}
+	if err := first(t.Context(), mine); err != nil {
+		t.Fatal(err)
+	}
+	if err := second(t.Context(), mine); !errors.Is(err, landtest.ErrConflict) {
+		t.Errorf("old pin: %v", err)
+	}
+	for want, expect := range map[error]table.Marks{
+		landtest.ErrForeign: {Log: wire.ID{2}, Next: []uint64{0}},
+		landtest.ErrStale:   {Log: wire.ID{1}, Next: []uint64{1}},
+	} {
+		if err := lake.Commit(t.Context(), &table.Commit{Expect: expect}); !errors.Is(err, want) {
+			t.Errorf("%v: got %v", want, err)
+		}
+	}
+}
