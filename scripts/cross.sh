@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# Called by make size and make cross, with LDFLAGS and AGENT_TAGS.
 # cross.sh PLATFORM...: builds the agent for each platform into bin/cross, stripped, and prints the sizes.
 # A platform is GOARCH or GOARCH/variant: arm/6, arm64, mipsle/softfloat.
 # The agent for armv6 must stay within AGENT_LIMIT bytes: the smallest boards have 16 MB of flash.
@@ -14,7 +15,7 @@ for platform in "$@"; do
     mips*/*) target+=(GOMIPS="${platform#*/}") ;;
   esac
   out=bin/cross/headwater-agent-linux-${platform/\//-}
-  env "${target[@]}" go build -trimpath -ldflags "-s -w ${LDFLAGS:-}" -o "$out" ./agent/cmd/headwater-agent
+  env "${target[@]}" go build -trimpath -tags "${AGENT_TAGS:-}" -ldflags "-s -w ${LDFLAGS:-}" -o "$out" ./agent/cmd/headwater-agent
   size=$(wc -c <"$out")
   printf '%10d bytes  %s\n' "$size" "$out"
   if [ "$platform" = arm/6 ] && [ "$size" -gt "$AGENT_LIMIT" ]; then
