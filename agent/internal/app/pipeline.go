@@ -73,7 +73,7 @@ func (a *App) outboxConfig(rate float64, ownTimes bool) outbox.Config {
 		FlushInterval: s.Outbox.FlushInterval, RingBytes: int(s.Outbox.RingSize),
 		Quota: int64(s.Outbox.Quota), Reserve: int64(s.Outbox.Reserve), Policy: outbox.Policy(s.Outbox.OnFull),
 		Rate: rate, OriginalTimes: ownTimes,
-		Clock: a.clock, Log: a.log.With("system", "outbox"), Meter: a.meter, Health: a.health,
+		Clock: a.clock, Log: a.log, Meter: a.meter, Health: a.health,
 	}
 }
 

@@ -1,13 +1,9 @@
 package status
 
 import (
-	"context"
+	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
 	"strings"
 	"time"
 
@@ -42,66 +38,42 @@ type Page struct {
 	Meter    *meter.Registry
 }
 
-// patience bounds a request: the page is small and near.
-const patience = 10 * time.Second
-
-// Serve answers on l until ctx ends.
-func (p Page) Serve(ctx context.Context, l net.Listener) error {
-	s := &http.Server{Handler: p.handler(), ReadTimeout: patience, WriteTimeout: patience, IdleTimeout: patience, MaxHeaderBytes: 8 << 10}
-	ended := make(chan error, 1) // Serve's one result
-	go func() { ended <- s.Serve(l) }()
-	select {
-	case err := <-ended:
-		return fmt.Errorf("serve status page: %w", err)
-	case <-ctx.Done():
+// answer returns what stands at a path.
+func (p Page) answer(path string) answer {
+	switch path {
+	case "/":
+		return answer{code: ok, kind: plain, body: p.plain()}
+	case "/status":
+		body, err := json.MarshalIndent(p.Snapshot(), "", "  ")
+		if err != nil {
+			panic("status: a snapshot that is no JSON: " + err.Error())
+		}
+		return answer{code: ok, kind: "application/json", body: body}
+	case "/healthz":
+		return p.healthz()
+	case "/metrics":
+		var b bytes.Buffer
+		_, _ = p.Meter.WriteTo(&b) // memory takes everything
+		return answer{code: ok, kind: "text/plain; version=0.0.4; charset=utf-8", body: b.Bytes()}
 	}
-	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-	defer cancel()
-	if s.Shutdown(stop) != nil {
-		_ = s.Close()
-	}
-	if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serve status page: %w", err)
-	}
-	return nil
-}
-
-func (p Page) handler() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", p.plain)
-	mux.HandleFunc("GET /status", p.json)
-	mux.HandleFunc("GET /healthz", p.healthz)
-	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-		_, _ = p.Meter.WriteTo(w)
-	})
-	return mux
+	return answer{code: notFound, kind: plain, body: []byte("there is /, /status, /healthz and /metrics\n")}
 }
 
 // healthz is bad while something the agent is for does not happen: an Error condition.
-func (p Page) healthz(w http.ResponseWriter, _ *http.Request) {
-	code, lines := http.StatusOK, []string{"ok"}
+func (p Page) healthz() answer {
+	code, lines := ok, []string{"ok"}
 	for _, c := range p.Snapshot().Conditions {
 		if c.Severity == health.Error {
-			code, lines[0] = http.StatusServiceUnavailable, "not ok"
+			code, lines[0] = unavailable, "not ok"
 		}
 		lines = append(lines, fmt.Sprintf("%s %s: %s (%s)", c.Severity, c.Code, c.Title, c.Detail))
 	}
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.WriteHeader(code)
-	_, _ = io.WriteString(w, strings.Join(lines, "\n")+"\n")
+	return answer{code: code, kind: plain, body: []byte(strings.Join(lines, "\n") + "\n")}
 }
 
-func (p Page) json(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "application/json")
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	_ = e.Encode(p.Snapshot()) // the client went away
-}
-
-func (p Page) plain(w http.ResponseWriter, _ *http.Request) {
+func (p Page) plain() []byte {
 	s := p.Snapshot()
-	var b strings.Builder
+	var b bytes.Buffer
 	fmt.Fprintf(&b, "headwater-agent %s\n\ndevice   %s\nboot     %s\nepoch    %s\nclock    %s\nbacklog  %d batches, %d bytes\n\n",
 		s.Version, s.Device, s.Boot, s.Epoch, s.Clock, s.Batches, s.Bytes)
 	for _, x := range s.Sensors {
@@ -112,6 +84,5 @@ func (p Page) plain(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintf(&b, "%-8s %s: %s (%s)\n", c.Severity, c.Code, c.Title, c.Detail)
 	}
 	b.WriteString("\n/metrics  /healthz  /status\n")
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	_, _ = io.WriteString(w, b.String())
+	return b.Bytes()
 }

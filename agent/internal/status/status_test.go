@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/headwater-iot/headwater/shared/health"
 	"github.com/headwater-iot/headwater/shared/meter"
@@ -71,4 +73,48 @@ func TestPages(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
+}
+
+func TestBadClients(t *testing.T) {
+	p := Page{Snapshot: func() Snapshot { return Snapshot{Device: "pump-7"} }}
+	for name, c := range map[string]struct{ request, want string }{
+		"a good one":      {"GET /status?x=1 HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200 OK"},
+		"head":            {"HEAD / HTTP/1.0\r\n\r\n", "HTTP/1.1 200 OK"},
+		"writes":          {"POST / HTTP/1.1\r\n\r\n", "HTTP/1.1 405"},
+		"another program": {"SSH-2.0-x\r\n\r\n", "HTTP/1.1 400"},
+		"endless":         {"GET / HTTP/1.1\r\n" + strings.Repeat("A: b\r\n", maxHead), "HTTP/1.1 400"},
+		"empty":           {"", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			near, far := net.Pipe()
+			served := make(chan struct{})
+			go func() {
+				defer close(served)
+				p.serve(t.Context(), far)
+			}()
+			go func() { // the page stops reading at maxHead, so that this may fail
+				_, _ = io.WriteString(near, c.request)
+				if c.request == "" {
+					_ = near.Close()
+				}
+			}()
+			got, _ := io.ReadAll(near) // what it could say
+			<-served
+			if !strings.HasPrefix(string(got), c.want) || name == "head" && !strings.HasSuffix(string(got), "\r\n\r\n") {
+				t.Errorf("answered %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+func TestSilentClientLosesItsSeat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		defer near.Close()
+		begin := time.Now()
+		Page{}.serve(t.Context(), far)
+		if took := time.Since(begin); took != patience {
+			t.Errorf("it was held for %s, want %s", took, patience)
+		}
+	})
 }
