@@ -7,5 +7,7 @@
 //
 //	go test ./shared/rules -update
 //
+// TestMakefileExplainsItself and TestScriptsParse do the same for what is not Go.
+//
 // The package has no code of its own and nothing to lose.
 package rules
