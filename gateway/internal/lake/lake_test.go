@@ -2,7 +2,9 @@ package lake
 
 import (
 	"errors"
+	"flag"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,7 +19,9 @@ import (
 	"github.com/headwater-iot/headwater/shared/wire"
 )
 
-// Day0 of all tests, us.
+var update = flag.Bool("update", false, "write the golden files")
+
+// day0 is the start of all tests, us.
 const day0 = int64(1_760_000_000_000_000)
 
 var (
@@ -213,4 +217,11 @@ func TestDevices(t *testing.T) {
 			t.Errorf("devices (-want +got):\n%s", diff)
 		}
 	}
+}
+
+// sortedLines puts the lines of a text in order: rows come in the order of files.
+func sortedLines(s string) string {
+	lines := strings.Split(strings.TrimRight(s, "\n"), "\n")
+	slices.Sort(lines)
+	return strings.Join(lines, "\n") + "\n"
 }
