@@ -37,6 +37,7 @@ type report struct {
 	started  map[string]bool
 	passed   int
 	failed   int
+	names    []string // of what failed
 }
 
 func main() {
@@ -130,6 +131,7 @@ func (r *report) end(e event, key id) {
 		r.skipped[reason] = append(r.skipped[reason], e.Test)
 	case "fail":
 		r.failed++
+		r.names = append(r.names, e.Package+" "+e.Test)
 		fmt.Fprint(r.out, said)
 	}
 	if !strings.Contains(e.Test, "/") {
@@ -170,6 +172,9 @@ func (r *report) close() {
 	fmt.Fprintf(r.out, "\n%d tests passed, %d failures, %d skipped in %d packages\n", r.passed, r.failed, skipped, len(r.packages))
 	for _, reason := range slices.Sorted(maps.Keys(r.skipped)) {
 		fmt.Fprintf(r.out, "  skipped, %s: %s\n", reason, strings.Join(r.skipped[reason], ", "))
+	}
+	for _, name := range r.names {
+		fmt.Fprintf(r.out, "  FAILED %s\n", name)
 	}
 	slices.SortStableFunc(r.slow, func(a, b event) int { return cmp.Compare(b.Elapsed, a.Elapsed) })
 	for _, e := range r.slow[:min(5, len(r.slow))] {

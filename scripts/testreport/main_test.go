@@ -30,7 +30,7 @@ func TestReport(t *testing.T) {
 {"Action":"fail","Package":"p","Test":"TestA"}
 {"Action":"fail","Package":"p"}`,
 			false,
-			[]string{"lost 2 readings", "0 tests passed, 2 failures"},
+			[]string{"lost 2 readings", "0 tests passed, 2 failures", "FAILED p TestA\n"},
 			"",
 		},
 		{
