@@ -22,8 +22,8 @@ func (l *Loop) begin(ctx context.Context) (table.Marks, error) {
 		}
 		ours := owned && marks.Log == l.cfg.LogID
 		if ours && len(marks.Next) != l.cfg.Partitions {
-			return table.Marks{}, fmt.Errorf("the lake has marks of %d partitions and the log has %d: "+
-				"the number is fixed at birth, give the log the lake's", len(marks.Next), l.cfg.Partitions)
+			return table.Marks{}, fmt.Errorf("%w: the lake has marks of %d and the log has %d; "+
+				"the number is fixed at birth, so set the log's to that of the lake", ErrPartitions, len(marks.Next), l.cfg.Partitions)
 		}
 		if !ours && l.reigned {
 			err := fmt.Errorf("%w: the owner is log %s", ErrForeign, marks.Log)

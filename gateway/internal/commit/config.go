@@ -34,6 +34,9 @@ const (
 var ErrForeign = errors.New("the lake is owned by another log: a second gateway is alive, or the state directory is not the one " +
 	"that belongs to this lake; stop the other gateway and start this one again")
 
+// ErrPartitions means that log and lake were born with different numbers of partitions. The program stops.
+var ErrPartitions = errors.New("log and lake have different numbers of partitions")
+
 // Outcome says what an error of a Lake means.
 type Outcome uint8
 

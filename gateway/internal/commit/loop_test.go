@@ -249,18 +249,53 @@ func TestUnknownKindLandsWhatCameBeforeAndStops(t *testing.T) {
 	})
 }
 
-func TestOtherNumberOfPartitionsIsSaid(t *testing.T) {
+func TestOtherNumberOfPartitionsStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := begin(t, nil)
 		s.end()
 		log := landtest.NewLog(1, 5)
-		ctx, stop := context.WithTimeout(t.Context(), time.Minute)
-		defer stop()
-		if err := program(s.lake, log, 0).Run(ctx); err != nil {
+		if err := program(s.lake, log).Run(t.Context()); !errors.Is(err, commit.ErrPartitions) {
 			t.Errorf("run: %v", err)
 		}
 		s.commits(0)
 	})
+}
+
+func TestFaultAtEveryCommitLeavesOneFate(t *testing.T) {
+	const batches = 5
+	for fault, err := range map[string]error{
+		"unknown, did not happen": landtest.ErrUnknown, "unknown, happened": landtest.ErrUnknown,
+		"conflict": landtest.ErrConflict, "failed": landtest.ErrFailed,
+	} {
+		for at := range batches {
+			synctest.Test(t, func(t *testing.T) {
+				s, n := begin(t, nil), 0
+				s.lake.Fault = func() (error, bool) {
+					if n++; n == at+1 {
+						return err, fault == "unknown, happened"
+					}
+					return nil, false
+				}
+				for range batches {
+					s.send(1)
+					pass(time.Second)
+				}
+				pass(time.Minute)
+				seen := map[uint64]int{}
+				for _, run := range s.lake.Tables().Readings {
+					for _, seq := range run.Seq {
+						seen[seq]++
+					}
+				}
+				for seq := range s.next {
+					if seen[seq] != 1 {
+						t.Errorf("%s at commit %d: seq %d landed %d times", fault, at, seq, seen[seq])
+					}
+				}
+				s.end()
+			})
+		}
+	}
 }
 
 func TestDevicesAreWrittenNowAndThen(t *testing.T) {

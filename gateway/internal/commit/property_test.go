@@ -3,6 +3,7 @@ package commit_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"testing"
 	"testing/synctest"
@@ -136,12 +137,12 @@ func (p *plan) fault() func() (error, bool) {
 }
 
 // program is one life of the gateway.
-func program(lake *landtest.Lake, log *landtest.Log, every time.Duration) *commit.Loop {
+func program(lake *landtest.Lake, log *landtest.Log) *commit.Loop {
 	lander := land.New(land.Config{
 		Settings: land.Settings{Workers: 2}, Log: log.ID, Lookup: lake.Cursor, Logger: slog.New(slog.DiscardHandler),
 	})
 	return commit.New(commit.Config{
-		Lake: lake, Log: log, Lander: lander, Outcome: landtest.Outcome, Every: every,
+		Lake: lake, Log: log, Lander: lander, Outcome: landtest.Outcome,
 		LogID: log.ID, Partitions: log.Partitions, Logger: slog.New(slog.DiscardHandler),
 	})
 }
@@ -150,7 +151,7 @@ func program(lake *landtest.Lake, log *landtest.Log, every time.Duration) *commi
 func live(lake *landtest.Lake, log *landtest.Log, d time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.Background(), d)
 	defer cancel()
-	return program(lake, log, 0).Run(ctx)
+	return program(lake, log).Run(ctx)
 }
 
 // river lands a plan with all its faults and returns what the lake holds.
@@ -200,6 +201,31 @@ func TestEveryReadingHasOneFateWhateverFails(t *testing.T) {
 		})
 		if problem != nil {
 			rt.Fatal(problem)
+		}
+	})
+}
+
+// Negative control: the check sees a reading that is lost, and one that is doubled.
+func TestCheckSeesWhatIsLostAndWhatIsDoubled(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		p := drawPlan(rt)
+		p.takeover = false
+		var problem, lost, doubled error
+		synctest.Test(t, func(*testing.T) {
+			tables, err := p.river()
+			problem = err
+			if n := len(tables.Readings); n > 0 {
+				whole := tables.Readings
+				tables.Readings = whole[:n-1]
+				lost = p.check(&tables)
+				tables.Readings = append(whole[:n:n], whole[0])
+				doubled = p.check(&tables)
+			} else {
+				lost, doubled = io.EOF, io.EOF // nothing to see
+			}
+		})
+		if problem != nil || lost == nil || doubled == nil {
+			rt.Fatal("lost: ", lost, ", doubled: ", doubled, ", river: ", problem)
 		}
 	})
 }

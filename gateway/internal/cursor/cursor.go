@@ -246,7 +246,7 @@ func (c *Cursor) Complete() bool {
 	}
 	end := c.Row.Closed.Max()
 	if c.Row.HasFinal {
-		end = max(end, c.Row.FinalSeq)
+		end = c.Row.FinalSeq
 	}
 	return c.Row.Closed.HasAll(0, end)
 }

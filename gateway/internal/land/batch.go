@@ -7,6 +7,7 @@ import (
 
 	"github.com/headwater-iot/headwater/gateway/internal/cursor"
 	"github.com/headwater-iot/headwater/gateway/internal/table"
+	"github.com/headwater-iot/headwater/shared/record"
 	"github.com/headwater-iot/headwater/shared/seqset"
 	"github.com/headwater-iot/headwater/shared/wire"
 )
@@ -53,7 +54,7 @@ func (g *Group) readings(o *Opened, c *cursor.Cursor, by table.Origin) bool {
 	s := &o.sealed
 	beyond := c.Beyond(s.First, s.End())
 	open := seqset.Of(c.Open(s.First, beyond.From)...)
-	st := stampOf(o, c, g.draft.Device(s.Device), newest(&o.body))
+	st := g.stampOf(o, c, newest(&o.body))
 	lines := make([]timeline, len(o.body.Groups))
 	for i := range lines {
 		lines[i] = g.timelineOf(&o.body.Groups[i], &st, o.Received)
@@ -90,7 +91,7 @@ func (g *Group) readings(o *Opened, c *cursor.Cursor, by table.Origin) bool {
 // gap closes the seqs that the agent has given up.
 func (g *Group) gap(o *Opened, c *cursor.Cursor, by table.Origin) {
 	s := &o.sealed
-	st := stampOf(o, c, g.draft.Device(s.Device), micros(o.gap.To, 3))
+	st := g.stampOf(o, c, micros(o.gap.To, record.Milli))
 	if st.bounded {
 		c.Bound(st.offset, by)
 	}
@@ -107,7 +108,7 @@ func (g *Group) gap(o *Opened, c *cursor.Cursor, by table.Origin) {
 
 // wallTime stamps a time of a gap, which may be unknown where a table cannot say it.
 func wallTime(ms int64, s *stamp) int64 {
-	if us := micros(ms, 3) + s.offset; us >= minTime && us < maxTime {
+	if us := micros(ms, record.Milli) + s.offset; us >= minTime && us < maxTime {
 		return us
 	}
 	return table.Unknown

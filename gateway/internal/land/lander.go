@@ -72,8 +72,6 @@ func New(cfg Config) *Lander {
 		alarms:  newAlarms(cfg.Health),
 		names:   map[string]string{},
 	}
-	cfg.Meter.GaugeFunc("headwater_land_cursors", "Cursors in memory: epochs that may still change.",
-		func() float64 { return l.count.cursors.Value() })
 	return l
 }
 

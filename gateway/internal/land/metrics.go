@@ -23,7 +23,7 @@ func newCounters(r *meter.Registry) counters {
 		records:    r.Counter("headwater_land_records_total", "Log records landed, of any kind."),
 		groups:     r.Counter("headwater_land_groups_total", "Groups of records that were committed."),
 		forks:      r.Counter("headwater_land_forks_total", "Hellos that showed two epochs with one predecessor."),
-		cursors:    &meter.Gauge{},
+		cursors:    r.Gauge("headwater_land_cursors", "Cursors in memory: epochs that may still change."),
 	}
 }
 
@@ -40,13 +40,15 @@ func (c *counters) rows(t *tally) {
 		c.reg.Counter("headwater_land_quarantined_records_total", "Log records with readings quarantined, or that could not be read, by reason.",
 			"reason", reason).Add(n.records)
 	}
-	for reason, n := range t.gaps {
-		c.reg.Counter("headwater_land_gap_seqs_total", "Readings that will never come, by reason, as the agent sealed it.",
-			"reason", reason, "presumed", "false").Add(n)
-	}
-	for reason, n := range t.presumed {
-		c.reg.Counter("headwater_land_gap_seqs_total", "Readings that will never come, by reason, as the agent sealed it.",
-			"reason", reason, "presumed", "true").Add(n)
+	c.missing(t.gaps, "false")
+	c.missing(t.presumed, "true")
+}
+
+// missing counts readings that will not come, as far as anybody knows.
+func (c *counters) missing(byReason map[string]uint64, presumed string) {
+	for reason, n := range byReason {
+		c.reg.Counter("headwater_land_gap_seqs_total", "Readings that an agent gave up, or that are presumed lost, by reason.",
+			"reason", reason, "presumed", presumed).Add(n)
 	}
 }
 

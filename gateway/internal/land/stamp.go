@@ -30,15 +30,15 @@ type stamp struct {
 	bounded bool           // chosen, not known: keep it for the epoch
 }
 
-// stampOf applies the order of the package comment. siblings are the cursors of the device in memory.
-func stampOf(o *Opened, c *cursor.Cursor, siblings []*cursor.Cursor, newest int64) stamp {
+// stampOf applies the order of the package comment. newest is the latest device time of the record, us.
+func (g *Group) stampOf(o *Opened, c *cursor.Cursor, newest int64) stamp {
 	none := table.Stamp{ClockOffset: table.Unknown, ClockError: table.Unknown, Anchor: table.Unknown}
 	if o.sealed.Absolute {
 		return stamp{Stamp: none}
 	}
 	a := o.anchor
 	if a.State < wire.Gateway {
-		a = known(c, siblings, o.sealed.Boot)
+		a = known(c, g.draft.Device(o.sealed.Device), o.sealed.Boot)
 	}
 	if a.State >= wire.Gateway {
 		return anchored(a)
@@ -49,7 +49,7 @@ func stampOf(o *Opened, c *cursor.Cursor, siblings []*cursor.Cursor, newest int6
 	return s
 }
 
-// known returns the best anchor of a boot that was logged before.
+// known returns the best anchor of a boot that was logged before. siblings are the cursors of the device in memory.
 func known(c *cursor.Cursor, siblings []*cursor.Cursor, boot record.Boot) wire.Anchor {
 	var best wire.Anchor
 	if c.Row.Boot == boot {
