@@ -8,6 +8,8 @@
 // Promises:
 //   - It starts, samples and keeps readings without a broker, a network or a
 //     clock that is set (TestRunsWithoutANetwork).
+//   - Everything accepted arrives, over restarts and under an anchor
+//     (TestReadingsReachTheGateway).
 //   - Two agents never share a data directory (TestSecondAgentIsRefused), and
 //     never a ring: its directory is named by device and data directory
 //     (TestRingsDoNotCollide).
