@@ -172,7 +172,7 @@ func (o *Outbox) place(b *seal.Batch, due time.Time) error {
 	})
 	o.next = b.End()
 	o.consume(&consumed)
-	o.writeHeader()
+	o.writeHeader(o.held)
 	o.meters.batches.Inc()
 	o.meters.sealed.Add(b.Count)
 	if b.Cause != nil {
@@ -200,9 +200,14 @@ func (o *Outbox) consume(counters *seqset.Set) {
 }
 
 // writeHeader tells the ring how far the epoch has come, so that seqs are not given out twice even
-// if the record that took them is damaged.
-func (o *Outbox) writeHeader() {
+// if the record that took them is damaged, and which seqs have to be in the ring: those of left.
+func (o *Outbox) writeHeader(left []*held) {
 	h := o.ring.Header()
-	h.Next, h.Anchor = o.next, o.cfg.Clock.Anchor()
+	h.Next, h.Floor, h.Anchor = o.next, o.next, o.cfg.Clock.Anchor()
+	for _, b := range left {
+		if b.Epoch == h.Epoch {
+			h.Floor = min(h.Floor, b.First)
+		}
+	}
 	o.ring.SetHeader(h)
 }

@@ -143,15 +143,22 @@ func (o *Outbox) leaveRing(gone []*held, alsoGone *held) {
 
 // release drops batches out of the ring. mu is held.
 func (o *Outbox) release(gone func(*held) bool) {
-	left := o.held[:0]
+	left := make([]*held, 0, len(o.held))
+	for _, h := range o.held {
+		if !gone(h) {
+			left = append(left, h)
+		}
+	}
+	if len(left) == len(o.held) {
+		return
+	}
+	// The header first: a batch below its floor is not missed when its record is gone.
+	o.writeHeader(left)
 	for _, h := range o.held {
 		if gone(h) {
 			o.ring.Release(h.pos)
-			continue
 		}
-		left = append(left, h)
 	}
-	clear(o.held[len(left):])
 	o.held = left
 }
 

@@ -81,7 +81,7 @@ func appendRows(t testing.TB, o *Outbox, from, to int) {
 }
 
 // kill lets go of an outbox as a kill -9 does: the kernel drops locks and mappings, nobody cleans up.
-func kill(t testing.TB, o *Outbox) {
+func kill(t failer, o *Outbox) {
 	t.Helper()
 	o.flash.Lock()
 	defer o.flash.Unlock()
@@ -94,7 +94,7 @@ func kill(t testing.TB, o *Outbox) {
 }
 
 // powerCut is a kill that takes the ring with it.
-func powerCut(t testing.TB, o *Outbox, cfg Config) {
+func powerCut(t failer, o *Outbox, cfg Config) {
 	t.Helper()
 	kill(t, o)
 	if cfg.RingDir == "" {
@@ -108,9 +108,16 @@ func powerCut(t testing.TB, o *Outbox, cfg Config) {
 	}
 }
 
+// failer is a testing.TB or a rapid.T.
+type failer interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
 // lake is a gateway that lands all it is sent, at once or when told.
 type lake struct {
-	t      testing.TB
+	t      failer
 	dec    *wire.Decoder
 	epochs map[record.Epoch]*lakeEpoch
 	got    map[string]int // "n=17" -> times landed
@@ -129,7 +136,7 @@ type lakeEpoch struct {
 	promise int64
 }
 
-func newLake(t testing.TB) *lake {
+func newLake(t failer) *lake {
 	dec, err := wire.NewDecoder()
 	if err != nil {
 		t.Fatal(err)
@@ -177,6 +184,9 @@ func (l *lake) take(sealed []byte) wire.Sealed {
 	return s
 }
 
+// key is the name under which a lake counts row i.
+func key(i int) string { return fmt.Sprintf("n=%d", i) }
+
 func (l *lake) readings(s *wire.Sealed, e *lakeEpoch) {
 	var body record.Body
 	if err := l.dec.Readings(s, &body); err != nil {
@@ -189,7 +199,7 @@ func (l *lake) readings(s *wire.Sealed, e *lakeEpoch) {
 			c := &g.Columns[j]
 			for k := range c.Cells(len(g.Times)) {
 				if c.Series == "n" && !e.closed.Has(seq) {
-					l.got[fmt.Sprintf("n=%d", c.Ints[k])]++
+					l.got[key(int(c.Ints[k]))]++
 				}
 				seq++
 			}
@@ -228,13 +238,13 @@ func (l *lake) drain(o *Outbox) (n int) {
 			}
 		}
 		if len(sent) == 0 {
+			l.lost(o)
 			return n
 		}
 		n += len(sent)
 		if err := o.Apply(l.ack()); err != nil {
 			l.t.Fatal(err)
 		}
-		l.lost(o)
 	}
 }
 
@@ -254,7 +264,7 @@ func (l *lake) lost(o *Outbox) {
 func (l *lake) wantRows(from, to int) {
 	l.t.Helper()
 	for i := from; i < to; i++ {
-		if n := l.got[fmt.Sprintf("n=%d", i)]; n != 1 {
+		if n := l.got[key(i)]; n != 1 {
 			l.t.Fatalf("row %d landed %d times", i, n)
 		}
 	}
@@ -272,4 +282,3 @@ func (l *lake) wantDense() {
 		}
 	}
 }
-

@@ -35,7 +35,7 @@ func (o *Outbox) missDamaged(manifests []manifest) {
 		if seg == nil {
 			o.facts[manifestKey(m.Epoch, m.First)] = nil
 		}
-		o.missing(e, m.First, end)
+		o.missing(e, &seqset.Set{}, m.First, end)
 	}
 }
 
@@ -48,10 +48,11 @@ func (o *Outbox) segmentOf(m manifest) *segment.Segment {
 	return nil
 }
 
-// missing closes what is not held of [from, to).
-func (o *Outbox) missing(e *epoch, from, to uint64) {
+// missing closes what is neither held nor done with of [from, to).
+func (o *Outbox) missing(e *epoch, done *seqset.Set, from, to uint64) {
 	have := o.heldSet(e)
 	have.AddSet(&e.landed)
+	have.AddSet(done)
 	for _, r := range have.Missing(from, max(from, to)) {
 		o.addGap(o.blindGap(e, r.From, r.To))
 	}
@@ -102,8 +103,9 @@ func (o *Outbox) recoverRing(found ring.Found, owner *epoch) {
 	}
 	o.counter = max(o.counter, consumed.Max())
 	if owner != nil && owner.State == wire.EpochCurrent {
+		floor := o.ring.Header().Floor // before sealing moves it
 		o.sealOld(owner, now)
-		o.closeDamaged(found, owner, &consumed)
+		o.closeDamaged(found, owner, floor, &consumed)
 	}
 	// What is left cannot be sealed by anybody.
 	for i := range o.rows {
@@ -187,13 +189,25 @@ func (o *Outbox) sealOld(owner *epoch, now time.Time) {
 	o.meters.recovered.Add(readings)
 }
 
-// closeDamaged numbers rows of which only a damaged record is left, and closes seqs that were in damaged
-// sealed records.
-func (o *Outbox) closeDamaged(found ring.Found, owner *epoch, consumed *seqset.Set) {
-	if len(found.Damaged) == 0 && found.Holes == 0 {
+// closeDamaged closes seqs that should be in the ring and are not, and numbers rows of which only a
+// damaged record is left. Waiting rows of which not even that is left are not known of.
+func (o *Outbox) closeDamaged(found ring.Found, owner *epoch, floor uint64, consumed *seqset.Set) {
+	from := owner.landed.Mark()
+	if found.Known {
+		from = floor
+	} else if len(found.Damaged) == 0 && found.Holes == 0 {
 		return
 	}
-	o.missing(owner, owner.landed.Mark(), owner.Next)
+	before := len(o.gaps)
+	var done seqset.Set // what the dead process was done with
+	for _, e := range found.Released {
+		if b, err := ring.ParseBatch(e.Payload); err == nil {
+			if s, err := wire.ParseSealed(b.Sealed); err == nil && s.Epoch == owner.Epoch {
+				done.Add(s.First, s.End())
+			}
+		}
+	}
+	o.missing(owner, &done, from, owner.Next)
 	lost := uint64(0)
 	for _, d := range found.Damaged {
 		if d.Kind == ring.Row && !consumed.Has(d.Counter) {
@@ -202,6 +216,8 @@ func (o *Outbox) closeDamaged(found ring.Found, owner *epoch, consumed *seqset.S
 	}
 	o.addGap(o.blindGap(owner, owner.Next, owner.Next+lost))
 	owner.Next += lost
-	o.log.Error("records in the ring are damaged; what is readable is used", "records", len(found.Damaged),
-		"holes", found.Holes, "rows_lost", lost)
+	if len(found.Damaged)+found.Holes+len(o.gaps)-before > 0 {
+		o.log.Error("records in the ring are damaged; what is readable is used", "records", len(found.Damaged),
+			"holes", found.Holes, "readings_of_rows", lost)
+	}
 }

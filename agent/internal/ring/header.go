@@ -22,6 +22,7 @@ type Header struct {
 	Predecessor record.Epoch
 	Boot        record.Boot
 	Next        uint64 // seqs given out in Epoch, as of the last SetHeader
+	Floor       uint64 // seqs below it are not in the ring any more
 	Anchor      wire.Anchor
 }
 
@@ -44,7 +45,7 @@ func (r *Ring) writeHeader() {
 	b = binary.LittleEndian.AppendUint64(b, r.headPos())
 	h := &r.head
 	for _, v := range []uint64{
-		uint64(h.Epoch), uint64(h.Predecessor), uint64(h.Boot), h.Next,
+		uint64(h.Epoch), uint64(h.Predecessor), uint64(h.Boot), h.Next, h.Floor,
 		uint64(h.Anchor.State), h.Anchor.Generation, uint64(h.Anchor.Wall), uint64(h.Anchor.Monotonic), h.Anchor.Uncertainty,
 	} {
 		b = binary.LittleEndian.AppendUint64(b, v)
@@ -56,7 +57,7 @@ func (r *Ring) writeHeader() {
 }
 
 // fixedBytes of a slot before the device.
-const fixedBytes = 8 + 3*8 + 9*8
+const fixedBytes = 8 + 3*8 + 10*8
 
 // slot is a header as it was read.
 type slot struct {
@@ -76,10 +77,10 @@ func parseSlot(b []byte) (slot, bool) {
 	s := slot{gen: u(0), capacity: u(1), head: u(2)}
 	s.Header = Header{
 		Device: string(b[fixedBytes:n]), Epoch: record.Epoch(u(3)), Predecessor: record.Epoch(u(4)),
-		Boot: record.Boot(u(5)), Next: u(6),
+		Boot: record.Boot(u(5)), Next: u(6), Floor: u(7),
 		Anchor: wire.Anchor{
-			State: wire.AnchorState(u(7)), Generation: u(8), Wall: int64(u(9)),
-			Monotonic: int64(u(10)), Uncertainty: u(11),
+			State: wire.AnchorState(u(8)), Generation: u(9), Wall: int64(u(10)),
+			Monotonic: int64(u(11)), Uncertainty: u(12),
 		},
 	}
 	return s, true

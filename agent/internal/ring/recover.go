@@ -19,10 +19,11 @@ type Entry struct {
 
 // Found is what a process left in a ring.
 type Found struct {
-	Known   bool    // the header is readable; else the epoch of the rows is anybody's guess
-	Entries []Entry // unreleased and readable, in the order they were written
-	Damaged []Entry // readable header, damaged payload
-	Holes   int     // stretches where not even a header is readable
+	Known    bool    // the header is readable; else the epoch of the rows is anybody's guess
+	Entries  []Entry // unreleased and readable, in the order they were written
+	Released []Entry // readable sealed records that were done with
+	Damaged  []Entry // readable header, damaged payload
+	Holes    int     // stretches where not even a header is readable
 }
 
 // parseHeader reads the record that should lie at pos.
@@ -68,6 +69,9 @@ func (r *Ring) Recover() Found {
 		if e.released {
 			if len(r.recs) > 0 {
 				r.recs = append(r.recs, rec{pos: e.Pos, size: uint32(e.size), released: true})
+			}
+			if e.Kind == Sealed && e.Payload != nil {
+				found.Released = append(found.Released, e)
 			}
 			continue
 		}
