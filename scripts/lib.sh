@@ -20,6 +20,7 @@ summary() {
   if [ -n "$current" ]; then
     steps+=("$(printf '%5ds  %s (did not succeed)' $((SECONDS - begin)) "$current")")
   fi
+  [ ${#steps[@]} -gt 0 ] || return "$status"
   printf '\nTime of every step:\n'
   printf '%s\n' "${steps[@]}"
   printf '%5ds  in all\n' "$SECONDS"
