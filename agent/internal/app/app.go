@@ -73,11 +73,12 @@ func (a *App) open() (err error) {
 	if a.clock, err = timebase.System(); err != nil {
 		return err
 	}
-	sensors, rate, ownTimes, err := a.sensors()
+	config := a.outboxConfig()
+	sensors, err := a.sensors(&config)
 	if err != nil {
 		return err
 	}
-	if a.outbox, err = outbox.Open(a.outboxConfig(rate, ownTimes)); err != nil {
+	if a.outbox, err = outbox.Open(config); err != nil {
 		return fmt.Errorf("open outbox in %s: %w", a.settings.Data, err)
 	}
 	a.sampler, err = sampler.New(sampler.Config{

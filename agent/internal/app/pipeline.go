@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -36,13 +37,13 @@ func (a *App) seal(ctx context.Context) error {
 	return a.outbox.Seal()
 }
 
-// sensors returns the configured sensors, the readings per second of their schedules, and whether
-// one of them brings its own times.
-func (a *App) sensors() (all []sampler.Sensor, rate float64, ownTimes bool, err error) {
+// sensors returns the configured sensors, and sets what the outbox has to know of them.
+func (a *App) sensors(o *outbox.Config) ([]sampler.Sensor, error) {
 	plans, err := roster.Plans(a.settings.Sensors, roster.Deps{Logger: a.log.With("system", "sensor"), Meter: a.meter, Now: time.Now})
 	if err != nil {
-		return nil, 0, false, err
+		return nil, err
 	}
+	var all []sampler.Sensor
 	for _, plan := range plans {
 		s := sampler.Sensor{
 			Name: plan.Name, Prefix: plan.Prefix, Interval: plan.Interval, Timeout: plan.Timeout,
@@ -50,17 +51,20 @@ func (a *App) sensors() (all []sampler.Sensor, rate float64, ownTimes bool, err 
 		}
 		if plan.Open != nil {
 			s.Open = func(ctx context.Context) (sampler.Driver, error) { return plan.Open(ctx) }
+			// A row may carry the time at which its read began: no promise passes the slowest read.
+			slowest := cmp.Or(plan.Timeout, min(max(plan.Interval, time.Second), 10*time.Second)) // as the sampler has it
+			o.PromiseLag = max(o.PromiseLag, slowest+time.Second)
 		}
 		if plan.Interval > 0 {
-			rate += float64(len(plan.Announce)) / plan.Interval.Seconds()
+			o.Rate += float64(len(plan.Announce)) / plan.Interval.Seconds()
 		}
-		ownTimes = ownTimes || plan.OriginalTimes
+		o.OriginalTimes = o.OriginalTimes || plan.OriginalTimes
 		all = append(all, s)
 	}
-	return all, rate, ownTimes, nil
+	return all, nil
 }
 
-func (a *App) outboxConfig(rate float64, ownTimes bool) outbox.Config {
+func (a *App) outboxConfig() outbox.Config {
 	s := a.settings
 	if a.ring = ringDir(s.RunDir, s.Device, s.Data); a.ring == "" {
 		a.log.Warn("no tmpfs: the ring is on the heap, and the death of this process takes what is younger than flush_interval",
@@ -72,7 +76,6 @@ func (a *App) outboxConfig(rate float64, ownTimes bool) outbox.Config {
 		Device: s.Device, Boot: a.clock.Boot(), Dir: s.Data, RingDir: a.ring,
 		FlushInterval: s.Outbox.FlushInterval, RingBytes: int(s.Outbox.RingSize),
 		Quota: int64(s.Outbox.Quota), Reserve: int64(s.Outbox.Reserve), Policy: outbox.Policy(s.Outbox.OnFull),
-		Rate: rate, OriginalTimes: ownTimes,
 		Clock: a.clock, Log: a.log, Meter: a.meter, Health: a.health,
 	}
 }
