@@ -1,0 +1,99 @@
+package intake
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/headwater-iot/headwater/gateway/internal/cursor"
+	"github.com/headwater-iot/headwater/shared/seqset"
+	"github.com/headwater-iot/headwater/shared/wire"
+)
+
+// time20ms lets one turn of acks pass in a bubble.
+func time20ms(t testing.TB) {
+	t.Helper()
+	<-time.After(ackEvery + time.Millisecond)
+	synctest.Wait()
+}
+
+func TestLandedIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t).running()
+		w.greeting("dev", 1, wire.HelloEpoch{Epoch: 5, Boot: 9, Next: 4})
+		w.send(part{epoch: 5, n: 4})
+		time20ms(t)
+		w.Landed([]cursor.Update{update(5, false, seqset.Range{From: 0, To: 4})})
+		time20ms(t)
+		if got, want := marks(w.last("dev")), "5: stored 4[] landed 4[] ended false;"; got != want {
+			t.Errorf("acked %s, want %s", got, want)
+		}
+	})
+}
+
+// TestCompleteEpochIsForgottenWhenItsDeviceForgets holds that a device never hears a mark fall: what left memory is
+// left out, and what it still asks about is kept.
+func TestCompleteEpochIsForgottenWhenItsDeviceForgets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t).running()
+		ended := wire.HelloEpoch{Epoch: 5, Boot: 9, Next: 4, State: wire.EpochEnded}
+		w.greeting("dev", 1, ended)
+		w.send(part{epoch: 5, n: 4})
+		w.send(part{epoch: 5, kind: wire.KindEnd, from: 4})
+		w.Landed([]cursor.Update{update(5, true, seqset.Range{From: 0, To: 4})})
+		time20ms(t)
+		const all = "5: stored 4[] landed 4[] ended true;"
+		if got := marks(w.last("dev")); got != all {
+			t.Errorf("acked %s, want %s", got, all)
+		}
+		if got := marks(w.greeting("dev", 2, ended)); got != all {
+			t.Errorf("asked again: %s, want %s", got, all)
+		}
+		if got := marks(w.greeting("dev", 3)); got != "" || len(w.epochs) != 0 {
+			t.Errorf("the device is done with it, and we say %q and keep %d epochs", got, len(w.epochs))
+		}
+		w.Landed([]cursor.Update{update(5, true, seqset.Range{From: 0, To: 4})}) // of a batch that came twice
+		if len(w.epochs) != 1 {
+			t.Log("an epoch whose end nobody named since is kept until somebody does")
+		}
+	})
+}
+
+// TestEndedEpochWithAHoleAtItsEndStays is the trace that lost a mark: ended, nothing missing below the mark, and more
+// still to come.
+func TestEndedEpochWithAHoleAtItsEndStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t).running()
+		w.Loaded([]cursor.Update{update(5, true, seqset.Range{From: 0, To: 4})})
+		w.greeting("dev", 1, wire.HelloEpoch{Epoch: 5, Boot: 9, Next: 9, Held: []uint64{4, 9}, State: wire.EpochEnded})
+		w.greeting("dev", 2) // says nothing of it this time
+		w.send(part{epoch: 5, from: 4, n: 5})
+		time20ms(t)
+		if got, want := marks(w.last("dev")), "5: stored 9[] landed 4[] ended true;"; got != want {
+			t.Errorf("acked %s, want %s", got, want)
+		}
+	})
+}
+
+func TestIdleClientsAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t).running()
+		w.greeting("dev", 1)
+		w.send(part{epoch: 5, n: 4})
+		w.greeting("busy", 1)
+		for range 2 {
+			<-time.After(idleAfter - sweepEvery)
+			w.greeting("busy", 1)
+		}
+		synctest.Wait()
+		if len(w.clients) != 1 || w.clients["busy"] == nil {
+			t.Errorf("%d clients are left, want the one that is not idle", len(w.clients))
+		}
+		if len(w.cleared) != 1 || w.cleared[0] != "dev" {
+			t.Errorf("retained acks taken back of %v, want of dev", w.cleared)
+		}
+		if a := w.greeting("dev", 2, wire.HelloEpoch{Epoch: 5, Boot: 9, Next: 4}); marks(a) != "5: stored 4[] landed 0[] ended false;" {
+			t.Errorf("back again, it hears %s", marks(a))
+		}
+	})
+}
