@@ -43,7 +43,9 @@ func (c *Cursor) Hear(claim Claim, mayEnd bool, by table.Origin) {
 	if c.Row.HasFinal {
 		next = min(next, c.Row.FinalSeq)
 	}
-	c.presume(next, &claim.Held, by)
+	// A row for each hole is a row for each pair of ranges; a claim that names too many is believed to hold more.
+	held := claim.Held.Coarsen(MaxRanges)
+	c.presume(next, &held, by)
 	if lost {
 		c.loseTail(claim, next, by)
 	}

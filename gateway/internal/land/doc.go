@@ -5,9 +5,10 @@
 // Promises:
 //
 //	I1  A reading of a logged batch ends in exactly one place: a Run, a quarantine row, or nowhere because its seq was
-//	    closed before. TestEveryReadingHasOneFate holds that for random fleets, restarts and takeovers.
+//	    closed before. Package commit's TestEveryReadingHasOneFateWhateverFails holds that for random fleets, faults,
+//	    restarts and takeovers.
 //	I2  The rows are a function of log, cursors and settings. Landing never asks the clock, and how records are
-//	    grouped into commits changes nothing (TestGroupingChangesNoRow).
+//	    grouped into commits changes nothing (package commit's TestGroupingChangesNoRow).
 //	I3  No record stops the ones behind it: what cannot be read, or takes the process down, goes to quarantine with
 //	    its reason. The one exception is a record of a kind this binary does not know: landing stops by name
 //	    (ErrKind), because skipping it could change what the records behind it mean.
@@ -36,6 +37,7 @@
 //	no header                      quarantine `malformed`, no seqs             the same
 //	seqs beyond the epoch's end    quarantine `beyond_end`, seqs closed        the same
 //	other bytes, same seqs         evidence row of count 0, alert              headwater_land_conflicts_total
+//	a hello of too many epochs     256 are heard, the current one first        headwater_land_unheard_epochs_total
 //	seqs closed before             clipped                                     headwater_land_duplicates_total
 //
 // The bytes of a quarantined record stand in the first of its rows; the others name the record by log, partition and

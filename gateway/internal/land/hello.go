@@ -1,14 +1,30 @@
 package land
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/headwater-iot/headwater/gateway/internal/cursor"
 	"github.com/headwater-iot/headwater/gateway/internal/table"
 	"github.com/headwater-iot/headwater/shared/record"
 	"github.com/headwater-iot/headwater/shared/wire"
 )
+
+// maxEpochs bounds the epochs of one hello that are heard: each unknown one costs a look into the table, and no device
+// may make the others wait. A device has a handful; what is not heard is presumed later, or not at all.
+const maxEpochs = 256
+
+// heard returns the entries of a hello that are taken in, the current epoch first.
+func heard(h *wire.Hello) []*wire.HelloEpoch {
+	entries := make([]*wire.HelloEpoch, 0, len(h.Epochs))
+	for i := range h.Epochs {
+		entries = append(entries, &h.Epochs[i])
+	}
+	slices.SortStableFunc(entries, func(a, b *wire.HelloEpoch) int { return cmp.Compare(a.State, b.State) })
+	return entries[:min(len(entries), maxEpochs)]
+}
 
 // hello takes in what a device says of its epochs. Everything logged before it has landed by now, so what is neither
 // closed nor held is missing.
@@ -18,23 +34,24 @@ func (g *Group) hello(ctx context.Context, o *Opened, by table.Origin) error {
 		g.reject(o, by)
 		return nil
 	}
-	entries := make([]*cursor.Cursor, len(h.Epochs))
-	for i := range h.Epochs {
-		e := &h.Epochs[i]
+	entries := heard(h)
+	g.tally.unheard += uint64(len(h.Epochs) - len(entries))
+	cursors := make([]*cursor.Cursor, len(entries))
+	for i, e := range entries {
 		c, err := g.draft.Cursor(ctx, table.Key{Device: h.Device, Epoch: e.Epoch})
 		if err != nil {
 			return err
 		}
 		c.Describe(e.Predecessor, e.Boot, h.Site, by)
-		entries[i] = c
+		cursors[i] = c
 	}
 	if err := g.anchors(ctx, h, by); err != nil {
 		return err
 	}
 	kin := kinshipOf(h, g.draft.Device(h.Device))
-	for i, c := range entries {
+	for i, c := range cursors {
 		before := c.Row.Presumed.Count()
-		c.Hear(cursor.ClaimOf(&h.Epochs[i]), kin.mayEnd(c.Row.Epoch), by)
+		c.Hear(cursor.ClaimOf(entries[i]), kin.mayEnd(c.Row.Epoch), by)
 		if after := c.Row.Presumed.Count(); after > before {
 			g.tally.presumed[c.Reason()] += after - before
 		}
@@ -92,15 +109,16 @@ func kinshipOf(h *wire.Hello, known []*cursor.Cursor) kinship {
 			k.children[parent]++
 		}
 	}
-	for i := range h.Epochs {
-		link(h.Epochs[i].Epoch, h.Epochs[i].Predecessor)
+	entries := heard(h)
+	for _, e := range entries {
+		link(e.Epoch, e.Predecessor)
 	}
 	for _, c := range known {
 		link(c.Row.Epoch, c.Row.Predecessor)
 	}
-	for i := range h.Epochs {
-		if h.Epochs[i].State == wire.EpochCurrent {
-			k.walk(h.Epochs[i].Epoch)
+	for _, e := range entries {
+		if e.State == wire.EpochCurrent {
+			k.walk(e.Epoch)
 		}
 	}
 	return k

@@ -183,3 +183,18 @@ func TestSiteOfTheHelloIsInEveryRow(t *testing.T) {
 		t.Errorf("site %q", site)
 	}
 }
+
+func TestHelloOfTooManyEpochsIsHeardInPart(t *testing.T) {
+	r := newRiver(t, land.Settings{})
+	h := &wire.Hello{Boot: 7}
+	for i := range 2000 {
+		h.Epochs = append(h.Epochs, wire.HelloEpoch{Epoch: record.Epoch(1000 + i), Boot: 6, State: wire.EpochEnded, Next: 1, Held: []uint64{0, 1}})
+	}
+	h.Epochs = append(h.Epochs, wire.HelloEpoch{Epoch: 1, Boot: 7, Next: 3})
+	r.hello(h)
+	r.land()
+	if n := len(r.lake.Tables().Cursors); n != 256 {
+		t.Errorf("%d cursors", n)
+	}
+	r.expect("gap 1 [0,3) count 3 gateway_state_lost presumed")
+}

@@ -11,6 +11,7 @@ type counters struct {
 	records    *meter.Counter
 	groups     *meter.Counter
 	forks      *meter.Counter
+	unheard    *meter.Counter
 	cursors    *meter.Gauge
 }
 
@@ -23,6 +24,7 @@ func newCounters(r *meter.Registry) counters {
 		records:    r.Counter("headwater_land_records_total", "Log records landed, of any kind."),
 		groups:     r.Counter("headwater_land_groups_total", "Groups of records that were committed."),
 		forks:      r.Counter("headwater_land_forks_total", "Hellos that showed two epochs with one predecessor."),
+		unheard:    r.Counter("headwater_land_unheard_epochs_total", "Epochs of hellos that named more than anybody needs."),
 		cursors:    r.Gauge("headwater_land_cursors", "Cursors in memory: epochs that may still change."),
 	}
 }
@@ -34,6 +36,7 @@ func (c *counters) rows(t *tally) {
 	c.conflicts.Add(t.conflicts)
 	c.records.Add(t.records)
 	c.forks.Add(t.forks)
+	c.unheard.Add(t.unheard)
 	c.groups.Inc()
 	for reason, n := range t.quarantined {
 		c.reg.Counter("headwater_land_quarantined_total", "Readings quarantined, by reason.", "reason", reason).Add(n.readings)
@@ -54,9 +57,9 @@ func (c *counters) missing(byReason map[string]uint64, presumed string) {
 
 // tally is what one group did.
 type tally struct {
-	landed, duplicates, conflicts, records, forks uint64
-	quarantined                                   map[string]rejected
-	gaps, presumed                                map[string]uint64
+	landed, duplicates, conflicts, records, forks, unheard uint64
+	quarantined                                            map[string]rejected
+	gaps, presumed                                         map[string]uint64
 }
 
 type rejected struct{ readings, records uint64 }
