@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math"
 	"math/bits"
 
@@ -50,7 +51,9 @@ func (r *bodyReader) body(out *record.Body) {
 // counted bounds groups and columns, whose Go structs are larger than their bytes.
 func (r *bodyReader) counted(n int) int {
 	if r.columns += n; r.columns > MaxColumns {
-		r.fail("too many groups and columns")
+		if r.err == nil {
+			r.err = fmt.Errorf("%w: body: more than %d groups and columns", ErrTooLarge, MaxColumns)
+		}
 	}
 	if r.err != nil {
 		return 0

@@ -130,6 +130,7 @@ func TestDecoderRefusesASecondSpelling(t *testing.T) {
 		"rice shift 33":           start + "\x02\xf6\xf6\xf6\x85\x01\x00\x01\x05\x82\x18\x21\x41\x01",
 		"rice with bits behind":   start + "\x02\xf6\xf6\xf6\x85\x01\x00\x01\x05\x82\x00\x41\x03",
 		"rice with bytes behind":  start + "\x02\xf6\xf6\xf6\x85\x01\x00\x01\x05\x82\x00\x42\x01\x00",
+		"rice limit not needed":   start + "\x02\xf6\xf6\xf6\x85\x01\x00\x01\x05\x82\x00\x4c\x00\x00\x00\x05\x00\x00\x00\x00\x00\x00\x00\x00",
 		"rice cut":                start + "\x02\xf6\xf6\xf6\x85\x01\x00\x01\x05\x82\x00\x40",
 		"rice of zeros":           start + "\x02\xf6\xf6\xf6\x85\x01\x00\x01\x05\x82\x00\x48\x00\x00\x00\x00\x00\x00\x00\x00",
 		"f64 of other length":     start + "\x01\xf6\xf6\xf6\xd8\x56\x48\x00\x00\x00\x00\x00\x00\x00\x00",
@@ -172,35 +173,51 @@ func frame(t *testing.T, n int, o ...zstd.EOption) []byte {
 	return z.EncodeAll(make([]byte, n), nil)
 }
 
-func streamed(t *testing.T, n int) []byte {
+// streamed compresses b in pieces, so that the frame cannot know its size at the start.
+func streamed(t *testing.T, b []byte) []byte {
 	t.Helper()
-	var b bytes.Buffer
-	z, err := zstd.NewWriter(&b, zstd.WithEncoderConcurrency(1))
+	var out bytes.Buffer
+	z, err := zstd.NewWriter(&out, zstd.WithEncoderConcurrency(1))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := z.Write(make([]byte, n)); err != nil {
-		t.Fatal(err)
-	}
-	if err := z.Flush(); err != nil { // so that the size cannot be known at the start
-		t.Fatal(err)
+	for _, piece := range [][]byte{b[:1], b[1:]} {
+		if _, err := z.Write(piece); err != nil {
+			t.Fatal(err)
+		}
+		if err := z.Flush(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := z.Close(); err != nil {
 		t.Fatal(err)
 	}
-	return b.Bytes()
+	return out.Bytes()
 }
 
+// TestZstdFramesThatLieAreRefused wraps a body that is good in itself, so that only the frame can be at fault.
 func TestZstdFramesThatLieAreRefused(t *testing.T) {
-	single := frame(t, 1000, zstd.WithSingleSegment(true), zstd.WithEncoderCRC(false))
-	if n, err := frameSize(single); n != 1000 || err != nil {
-		t.Fatalf("the good one: %d, %v", n, err)
+	e, d := newCodec(t)
+	body := pumpRig(60).batches(60, 1)[0]
+	plain := bytes.Clone(e.appendBody(nil, header().Base, body))
+	good := bytes.Clone(seal(t, e, header(), body).Body)
+	open := func(frame []byte) error {
+		s := plainSealed(frame, body.Readings())
+		s.Codec = Zstd
+		return d.Readings(s, new(record.Body))
 	}
-	claims := func(size uint16) []byte { // a content size of two bytes is stored less 256
-		b := bytes.Clone(single)
+	if n, err := frameSize(good); n != len(plain) || err != nil || open(good) != nil {
+		t.Fatalf("the good one: %d, %v, %v", n, err, open(good))
+	}
+	claims := func(size int) []byte { // a content size of two bytes is stored less 256
+		b := bytes.Clone(good)
 		b[5], b[6] = byte(size-256), byte((size-256)>>8)
 		return b
 	}
+	if err := open(claims(len(plain))); err != nil {
+		t.Fatalf("the size is not where this test writes it: %v", err)
+	}
+	with := func(tail ...byte) []byte { return append(bytes.Clone(good), tail...) }
 	for name, c := range map[string]struct {
 		frame []byte
 		want  error
@@ -208,25 +225,38 @@ func TestZstdFramesThatLieAreRefused(t *testing.T) {
 		"bomb of 64 MiB":        {frame(t, 64<<20, zstd.WithWindowSize(1<<20)), ErrTooLarge},
 		"over 4 MiB by one":     {frame(t, MaxBody+1, zstd.WithWindowSize(1<<20)), ErrTooLarge},
 		"window of 2 MiB":       {frame(t, 3<<20, zstd.WithWindowSize(2<<20), zstd.WithSingleSegment(false)), ErrTooLarge},
-		"no content size":       {streamed(t, 1000), ErrFormat},
-		"claims too little":     {claims(999), ErrFormat},
-		"claims too much":       {claims(1001), ErrFormat},
-		"two frames":            {append(bytes.Clone(single), single...), ErrFormat},
+		"no content size":       {streamed(t, plain), ErrFormat},
+		"claims too little":     {claims(len(plain) - 1), ErrFormat},
+		"claims too much":       {claims(len(plain) + 1), ErrFormat},
+		"two frames":            {with(good...), ErrFormat},
+		"an empty frame after":  {with(frame(t, 0, zstd.WithZeroFrames(true))...), ErrFormat},
 		"skippable frame":       {[]byte{0x50, 0x2a, 0x4d, 0x18, 0, 0, 0, 0}, ErrFormat},
-		"skippable frame after": {append(bytes.Clone(single), 0x50, 0x2a, 0x4d, 0x18, 0, 0, 0, 0), ErrFormat},
-		"cut":                   {single[:len(single)-1], ErrFormat},
-		"byte behind":           {append(bytes.Clone(single), 0), ErrFormat},
+		"skippable frame after": {with(0x50, 0x2a, 0x4d, 0x18, 0, 0, 0, 0), ErrFormat},
+		"cut":                   {good[:len(good)-1], ErrFormat},
+		"byte behind":           {with(0), ErrFormat},
 		"nothing":               {nil, ErrFormat},
-		"magic alone":           {single[:4], ErrFormat},
+		"magic alone":           {good[:4], ErrFormat},
 	} {
-		_, d := newCodec(t)
-		s := plainSealed(c.frame, 1)
-		s.Codec = Zstd
 		var err error
-		n := allocated(func() { err = d.Readings(s, new(record.Body)) })
+		n := allocated(func() { err = open(c.frame) })
 		if !errors.Is(err, c.want) || n > 1<<20 {
 			t.Errorf("%s: %v after %d bytes set aside, want %v", name, err, n, c.want)
 		}
+	}
+}
+
+func TestGroupsAndColumnsAreCounted(t *testing.T) {
+	_, d := newCodec(t)
+	body := func(empty int) []byte {
+		b := appendHead([]byte("\xa1\x61g"), majArray, uint64(empty+1))
+		b = append(b, strings.Repeat("\x84\x03\x00\xf6\x80", empty)...)
+		return append(b, "\x84\x03\x01\x85\x00\x00\x01\x00\xf6\x81\x87\x61s\x60\x02\xf6\xf6\xf6\x85\x00\x00\x01\x00\xf6"...)
+	}
+	if err := d.Readings(plainSealed(body(MaxColumns-2), 1), new(record.Body)); err != nil {
+		t.Errorf("%d groups and columns: %v", MaxColumns, err)
+	}
+	if err := d.Readings(plainSealed(body(MaxColumns-1), 1), new(record.Body)); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("%d groups and columns: %v", MaxColumns+1, err)
 	}
 }
 
