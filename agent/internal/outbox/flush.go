@@ -164,17 +164,12 @@ func (o *Outbox) release(gone func(*held) bool) {
 
 // room makes sure that bytes fit, giving up the oldest segments if they must. flash is held.
 func (o *Outbox) room(bytes int64) error {
-	dropped := false
 	for {
 		free, inodes, err := segment.Space(o.dir())
 		if err != nil {
 			return err
 		}
-		fits := o.store.Bytes()+bytes <= o.cfg.Quota && free >= o.cfg.Reserve+bytes && inodes >= minInodes
-		if fits {
-			if !dropped {
-				o.conds.board.Clear(o.conds.full)
-			}
+		if o.store.Bytes()+bytes <= o.cfg.Quota && free >= o.cfg.Reserve+bytes && inodes >= minInodes {
 			return nil
 		}
 		if len(o.store.Segments()) == 0 {
@@ -184,6 +179,5 @@ func (o *Outbox) room(bytes int64) error {
 		if err := o.dropOldest(o.store.Segments()[0]); err != nil {
 			return err
 		}
-		dropped = true
 	}
 }

@@ -301,6 +301,10 @@ func (o *Outbox) applyToFlash() error {
 		}
 	}
 	o.forgetEpochs()
+	// Half, so that the condition does not come and go with every segment.
+	if o.store.Bytes() < o.cfg.Quota/2 {
+		o.conds.board.Clear(o.conds.full)
+	}
 	return errors.Join(errs...)
 }
 
