@@ -1,0 +1,105 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/headwater-iot/headwater/gateway/internal/commit"
+	"github.com/headwater-iot/headwater/gateway/internal/lake"
+	"github.com/headwater-iot/headwater/gateway/internal/land"
+	"github.com/headwater-iot/headwater/gateway/internal/log"
+	"github.com/headwater-iot/headwater/gateway/internal/table"
+)
+
+// intakeLog is the log as intake sees it.
+type intakeLog struct {
+	*log.Log
+	segment int64
+}
+
+func (l intakeLog) Append(ctx context.Context, kind uint8, partition int, client string, payload []byte) error {
+	_, err := l.Log.Append(ctx, log.Record{Kind: log.Kind(kind), Partition: partition, Client: client, Payload: payload})
+	return err
+}
+
+// Backlog is exact to a segment: the last one is kept whether it has landed or not, so it does not count.
+func (l intakeLog) Backlog() int64 { return max(0, l.Stats().Bytes-l.segment) }
+
+// landLog is the log as landing sees it.
+type landLog struct{ *log.Log }
+
+func (l landLog) ReadFrom(marks table.Marks) (commit.Records, error) {
+	r, err := l.Reader(marks.Next)
+	if err != nil {
+		return nil, err
+	}
+	return records{r}, nil
+}
+
+func (l landLog) Trim(marks table.Marks) error { return l.Log.Trim(marks.Next) }
+
+type records struct{ *log.Reader }
+
+func (r records) Next(ctx context.Context) (land.Entry, error) {
+	e, err := r.Reader.Next(ctx)
+	if err != nil {
+		return land.Entry{}, err
+	}
+	return land.Entry{
+		Kind: uint8(e.Kind), Partition: e.Partition, Offset: e.Offset, Received: e.Received, Client: e.Client, Payload: e.Payload,
+	}, nil
+}
+
+// commitLake is the lake as commit sees it.
+type commitLake struct{ *lake.Lake }
+
+func (l commitLake) Load(ctx context.Context) ([]table.Cursor, commit.Takeover, error) {
+	cursors, pin, err := l.LoadCursors(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	return cursors, func(ctx context.Context, marks table.Marks) error { return l.TakeOver(ctx, pin, marks) }, nil
+}
+
+// outcome says what an error of the lake means to commit.
+func outcome(err error) commit.Outcome {
+	switch {
+	case errors.Is(err, lake.ErrForeign):
+		return commit.Foreign
+	case errors.Is(err, lake.ErrStale):
+		return commit.Stale
+	case errors.Is(err, lake.ErrConflict):
+		return commit.Conflict
+	case errors.Is(err, lake.ErrUnknown):
+		return commit.Unknown
+	case errors.Is(err, lake.ErrTooManyDays):
+		return commit.TooManyDays
+	}
+	return commit.Failed
+}
+
+// replay gives every record that was in the log before this start, and has not landed, to intake.
+func replay(ctx context.Context, l *log.Log, lakeMarks table.Marks, take func(kind uint8, client string, payload []byte)) error {
+	from := make([]uint64, l.Partitions())
+	if lakeMarks.Log == l.ID() {
+		from = lakeMarks.Next
+	}
+	left := uint64(0)
+	for p, next := range l.Next() {
+		left += next - from[p]
+	}
+	r, err := l.Reader(from)
+	if err != nil {
+		return fmt.Errorf("replay the log: %w", err)
+	}
+	defer r.Close()
+	for ; left > 0; left-- {
+		e, err := r.Next(ctx)
+		if err != nil {
+			return fmt.Errorf("replay the log: %w", err)
+		}
+		take(uint8(e.Kind), e.Client, e.Payload)
+	}
+	return r.Close()
+}

@@ -1,0 +1,81 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"github.com/headwater-iot/headwater/gateway/internal/commit"
+	"github.com/headwater-iot/headwater/gateway/internal/console"
+	"github.com/headwater-iot/headwater/gateway/internal/intake"
+	"github.com/headwater-iot/headwater/gateway/internal/land"
+	"github.com/headwater-iot/headwater/shared/buildinfo"
+	"github.com/headwater-iot/headwater/shared/run"
+)
+
+// StopWithin is how long the gateway may take to stop: the last commit has the longest way.
+const stopCommitWithin = commit.StopWithin + 5*time.Second
+
+// stages lists the running parts, sink first: they start in this order and stop in the reverse one.
+func (g *Gateway) stages() []run.Stage {
+	logger := g.opt.Logger
+	lander := land.New(land.Config{
+		Log: g.log.ID(), Lookup: g.lake.Cursor, Logger: logger, Meter: g.meter, Health: g.board, Attempts: g.attempts,
+	})
+	g.intake = intake.New(intake.Config{
+		Log:  intakeLog{g.log, int64(g.settings.Log.Segment)},
+		Lake: g.lake.ID(), LogID: g.log.ID(), Start: g.log.Start(), Partitions: g.log.Partitions(),
+		Publisher: g.door, Logger: logger, Meter: g.meter, Health: g.board,
+	})
+	loop := commit.New(commit.Config{
+		Lake: commitLake{g.lake}, Log: landLog{g.log}, Lander: lander, Outcome: outcome,
+		LogID: g.log.ID(), Partitions: g.log.Partitions(),
+		Every: g.settings.Commit.Every, Stretch: g.settings.Commit.Stretch, Bytes: int64(g.settings.Commit.Bytes),
+		Loaded: g.intake.Loaded, Landed: g.intake.Landed, Devices: g.lake.ReplaceDevices,
+		Logger: logger, Meter: g.meter, Health: g.board,
+	})
+	g.console = console.New(console.Config{
+		Version: buildinfo.Version(), MQTT: g.door.Addr().String(), Data: g.settings.Data, Started: time.Now(),
+		Metrics: g.meter, Board: g.board, Tables: g.tables,
+	})
+	replayed := make(chan struct{})
+	return []run.Stage{
+		{Name: "console", Run: func(ctx context.Context) error { return g.console.Serve(ctx, g.http) }},
+		{Name: "maintain", Run: g.maintain},
+		{Name: "acks", Run: g.intake.Run},
+		{Name: "land", Run: func(ctx context.Context) error {
+			devices, err := g.lake.LoadDevices(ctx)
+			if err != nil {
+				return err
+			}
+			lander.LoadDevices(devices)
+			return loop.Run(ctx)
+		}, Ready: loop.Ready(), StopWithin: stopCommitWithin},
+		{Name: "replay", Run: func(ctx context.Context) error { return g.replay(ctx, replayed) }, Ready: replayed},
+		{Name: "front door", Run: g.serveDevices},
+	}
+}
+
+// replay tells intake what is stored, then lets messages in.
+func (g *Gateway) replay(ctx context.Context, done chan<- struct{}) error {
+	marks, _, err := g.lake.Marks(ctx)
+	if err != nil {
+		return err
+	}
+	if err := replay(ctx, g.log, marks, g.intake.Replay); err != nil {
+		return err
+	}
+	g.intake.Open()
+	close(done)
+	<-ctx.Done() // a stage that has nothing more to do is not one that failed
+	return nil
+}
+
+// serveDevices is the last to start and the first to stop.
+func (g *Gateway) serveDevices(ctx context.Context) error {
+	if err := g.announce(); err != nil {
+		return err
+	}
+	g.console.SetReady(true)
+	defer g.console.SetReady(false)
+	return g.door.Run(ctx, g.intake)
+}
