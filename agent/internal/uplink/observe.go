@@ -68,13 +68,13 @@ func newConditions(b *health.Board) *conditions {
 	return &conditions{
 		board: b,
 		// A broker that restarts is back in less than the holds.
-		broker:  &health.Condition{Code: "broker_unreachable", Title: "The broker is not reached; readings are kept here", Severity: health.Warning, Hold: 30 * time.Second},
-		gateway: &health.Condition{Code: "gateway_silent", Title: "The broker answers but the gateway does not; readings are kept here", Severity: health.Warning, Hold: 30 * time.Second},
-		refused: &health.Condition{Code: "batch_refused", Title: "The gateway refuses batches; they are kept here", Severity: health.Error, Hold: 0},
+		broker:  &health.Condition{Code: "broker-unreachable", Title: "The broker is not reached; readings are kept here", Severity: health.Warning, Hold: 30 * time.Second},
+		gateway: &health.Condition{Code: "gateway-silent", Title: "The broker answers but the gateway does not; readings are kept here", Severity: health.Warning, Hold: 30 * time.Second},
+		refused: &health.Condition{Code: "batch-refused", Title: "The gateway refuses batches; they are kept here", Severity: health.Error, Hold: 0},
 	}
 }
 
-// unreachable raises broker_unreachable and reports whether it is news.
+// unreachable raises broker-unreachable and reports whether it is news.
 func (c *conditions) unreachable(detail string) (news bool) {
 	c.board.Raise(c.broker, detail)
 	news, c.down = !c.down, true

@@ -205,7 +205,11 @@ func (u *Uplink) connect(ctx context.Context) (healthy bool) {
 	u.unsure = s.unsettled()
 	reason := reasonOf(err)
 	u.meters.disconnects(reason).Inc()
-	u.log.Info("disconnected from broker", "reason", reason, "error", err, "after", time.Since(start).Round(time.Second))
+	if lasted := time.Since(start).Round(time.Second); err != nil {
+		u.log.Info("disconnected from broker; it is tried again", "reason", reason, "error", err, "after", lasted)
+	} else {
+		u.log.Info("disconnected from broker", "reason", reason, "after", lasted)
+	}
 	return s.greeted && time.Since(start) >= u.pace.healthy
 }
 
