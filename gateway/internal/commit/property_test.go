@@ -51,8 +51,11 @@ func drawFleet(t *rapid.T) []message {
 
 func drawEpoch(t *rapid.T, device string, epoch, predecessor record.Epoch) []message {
 	var out []message
-	h := wire.Header{Device: device, Epoch: epoch, Boot: record.Boot(epoch / 100), Base: int64(epoch) * 1000}
-	anchor := landtest.Sync(wall0)
+	h := wire.Header{Device: device, Epoch: epoch, Boot: record.Boot(epoch / rapid.SampledFrom([]record.Epoch{1, 100}).Draw(t, "boots")), Base: int64(epoch) * 1000}
+	h.HasPromise, h.Promise = rapid.Bool().Draw(t, "promises"), h.Base
+	anchor := rapid.SampledFrom([]wire.Anchor{
+		landtest.Sync(wall0), {}, {State: wire.Unsynced, Generation: 1, Wall: wall0 - 5e6}, {State: wire.Gateway, Generation: 2, Wall: wall0},
+	}).Draw(t, "anchor")
 	msg := func(kind uint8, to uint64, fate cursor.Fate, payload []byte) {
 		out = append(out, message{kind: kind, client: device, payload: payload, epoch: epoch, from: h.First, to: to, fate: fate})
 	}

@@ -29,13 +29,16 @@ func (g *Group) batch(ctx context.Context, o *Opened, by table.Origin) (bool, er
 	case o.reason != "":
 		g.refuse(o, c, seqset.Range{From: s.First, To: s.End()}, by)
 	case s.Kind == wire.KindReadings:
-		took = g.readings(o, c, by)
+		took, err = g.readings(ctx, o, c, by)
 	case s.Kind == wire.KindGap:
-		g.gap(o, c, by)
+		err = g.gap(ctx, o, c, by)
 	case s.Kind == wire.KindEnd:
 		if !c.End(s.First, by) {
 			g.conflict(o, by, "readings beyond the end of the epoch have landed before")
 		}
+	}
+	if err != nil {
+		return false, err
 	}
 	c.Describe(0, s.Boot, "", by)
 	if s.HasPromise {
@@ -50,18 +53,21 @@ func (g *Group) batch(ctx context.Context, o *Opened, by table.Origin) (bool, er
 }
 
 // readings lands a batch of readings.
-func (g *Group) readings(o *Opened, c *cursor.Cursor, by table.Origin) bool {
+func (g *Group) readings(ctx context.Context, o *Opened, c *cursor.Cursor, by table.Origin) (bool, error) {
 	s := &o.sealed
 	beyond := c.Beyond(s.First, s.End())
 	open := seqset.Of(c.Open(s.First, beyond.From)...)
-	st := g.stampOf(o, c, newest(&o.body))
+	st, err := g.stampOf(ctx, o, c, newest(&o.body))
+	if err != nil {
+		return false, err
+	}
 	lines := make([]timeline, len(o.body.Groups))
 	for i := range lines {
 		lines[i] = g.timelineOf(&o.body.Groups[i], &st, o.Received)
 	}
 	took, ok := g.admit(o, lines, &open)
 	if !ok {
-		return false
+		return false, nil
 	}
 	if st.bounded {
 		c.Bound(st.offset, by)
@@ -85,13 +91,16 @@ func (g *Group) readings(o *Opened, c *cursor.Cursor, by table.Origin) bool {
 		g.tally.duplicates += s.Count - fresh
 	}
 	o.split = !took
-	return took
+	return took, nil
 }
 
 // gap closes the seqs that the agent has given up.
-func (g *Group) gap(o *Opened, c *cursor.Cursor, by table.Origin) {
+func (g *Group) gap(ctx context.Context, o *Opened, c *cursor.Cursor, by table.Origin) error {
 	s := &o.sealed
-	st := g.stampOf(o, c, micros(o.gap.To, record.Milli))
+	st, err := g.stampOf(ctx, o, c, micros(o.gap.To, record.Milli))
+	if err != nil {
+		return err
+	}
 	if st.bounded {
 		c.Bound(st.offset, by)
 	}
@@ -104,6 +113,7 @@ func (g *Group) gap(o *Opened, c *cursor.Cursor, by table.Origin) {
 		g.tally.gaps[o.gap.Reason] += r.Len()
 		c.Close(r.From, r.To, cursor.GivenUp, by)
 	}
+	return nil
 }
 
 // wallTime stamps a time of a gap, which may be unknown where a table cannot say it.

@@ -18,13 +18,15 @@
 //
 //  1. the anchor in its own envelope, if synced or gateway      clock_error as stated; ClockGateway for gateway
 //  2. the best such anchor of its boot that was logged before   the same
-//  3. the offset chosen for its epoch before                    ClockBounded, clock_error unknown
-//  4. the device's unsynced wall clock, if it puts the batch between 2020 and its received time    the same
-//  5. the newest reading of the batch put at its received time                                     the same
+//  3. the offset chosen for its epoch before (by 4 to 6)        ClockBounded
+//  4. the device's unsynced wall clock, if it puts the batch between 2020 and its received time, and the boot not
+//     before the end of the one before it                       ClockBounded, clock_error unknown
+//  5. the end of the boot before, as the begin of this one      ClockBounded, clock_error up to the received time
+//  6. its newest reading, put at its received time              ClockBounded, clock_error unknown
 //
-// An offset by rule 4 or 5 is chosen once per epoch, so that the spacing of its readings stays true; with a long
-// backlog of a boot that never had an anchor, rule 5 can put its later readings ahead of their received time. They
-// are flagged, carry no bound and are not judged as future readings: the wrong clock is not theirs.
+// An offset by 4 to 6 is chosen once per epoch, so that the spacing of its readings stays true. With a long backlog of
+// a device that never had an anchor, 6 can put its later readings ahead of their received time. They are flagged,
+// carry no bound and are not judged as future readings: the wrong clock is not theirs.
 //
 // A reading ahead of its received time by more than Slack is flagged FutureTime; by more than Settings.MaxAhead, or
 // older than Settings.MaxAge, or outside the years 1 to 9999, it is quarantined.

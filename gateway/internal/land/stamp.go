@@ -1,6 +1,7 @@
 package land
 
 import (
+	"context"
 	"time"
 
 	"github.com/headwater-iot/headwater/gateway/internal/cursor"
@@ -31,22 +32,29 @@ type stamp struct {
 }
 
 // stampOf applies the order of the package comment. newest is the latest device time of the record, us.
-func (g *Group) stampOf(o *Opened, c *cursor.Cursor, newest int64) stamp {
+func (g *Group) stampOf(ctx context.Context, o *Opened, c *cursor.Cursor, newest int64) (stamp, error) {
 	none := table.Stamp{ClockOffset: table.Unknown, ClockError: table.Unknown, Anchor: table.Unknown}
 	if o.sealed.Absolute {
-		return stamp{Stamp: none}
+		return stamp{Stamp: none}, nil
 	}
 	a := o.anchor
 	if a.State < wire.Gateway {
 		a = known(c, g.draft.Device(o.sealed.Device), o.sealed.Boot)
 	}
 	if a.State >= wire.Gateway {
-		return anchored(a)
+		return anchored(a), nil
+	}
+	floor, err := g.floor(ctx, c, o.sealed.Boot)
+	if err != nil {
+		return stamp{}, err
 	}
 	s := stamp{Stamp: none, flags: record.ClockBounded, bounded: true}
-	s.offset = boundedOffset(o, c, newest)
+	s.offset = boundedOffset(o, c, newest, floor)
 	s.ClockOffset = s.offset
-	return s
+	if latest := clamp(o.Received) - newest; s.offset == floor && latest >= floor {
+		s.ClockError = latest - floor // the boot did not begin before floor, and the reading is not ahead of its arrival
+	}
+	return s, nil
 }
 
 // known returns the best anchor of a boot that was logged before. siblings are the cursors of the device in memory.
@@ -77,18 +85,43 @@ func anchored(a wire.Anchor) stamp {
 
 func offsetOf(a wire.Anchor) int64 { return clamp(clamp(a.Wall) - clamp(a.Monotonic)) }
 
+// maxAncestors is how far back a neighbour is looked for.
+const maxAncestors = 8
+
+// floor returns a wall time before which a boot did not begin, us: the last promise of the nearest ancestor of
+// another boot whose clock is known. far below everything means that there is none.
+func (g *Group) floor(ctx context.Context, c *cursor.Cursor, boot record.Boot) (int64, error) {
+	for range maxAncestors {
+		if c.Row.Predecessor == 0 {
+			break
+		}
+		var err error
+		if c, err = g.draft.Cursor(ctx, table.Key{Device: c.Row.Device, Epoch: c.Row.Predecessor}); err != nil {
+			return 0, err
+		}
+		if c.Row.Boot != boot && c.Row.Anchor.State >= wire.Gateway && c.Row.Promise != table.Unknown {
+			return clamp(micros(c.Row.Promise, record.Milli) + offsetOf(c.Row.Anchor)), nil
+		}
+	}
+	return -far, nil
+}
+
 // boundedOffset is the offset of a boot without an anchor.
-func boundedOffset(o *Opened, c *cursor.Cursor, newest int64) int64 {
+func boundedOffset(o *Opened, c *cursor.Cursor, newest, floor int64) int64 {
 	if c.Row.ClockOffset != table.Unknown {
 		return c.Row.ClockOffset
 	}
 	if o.anchor.State == wire.Unsynced {
 		off := offsetOf(o.anchor)
-		if at := newest + off; at >= plausible && at <= o.Received+Slack.Microseconds() {
+		if at := newest + off; off >= floor && at >= plausible && at <= o.Received+Slack.Microseconds() {
 			return off
 		}
 	}
-	return clamp(clamp(o.Received) - newest)
+	latest := clamp(clamp(o.Received) - newest)
+	if floor > -far && floor <= latest {
+		return floor
+	}
+	return latest
 }
 
 func clamp(us int64) int64 { return max(-far, min(us, far)) }

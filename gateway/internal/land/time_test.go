@@ -83,6 +83,36 @@ func TestBootWithoutAnchorIsBoundedOncePerEpoch(t *testing.T) {
 	}
 }
 
+func TestBootWithoutAnchorBeginsAfterTheOneBefore(t *testing.T) {
+	r := newRiver(t, land.Settings{})
+	before := header(1, 0, at(-600))
+	before.HasPromise, before.Promise = true, at(-500)
+	r.batch(landtest.Readings(t, synced(), before, 1, 1, 1000))
+	r.hello(&wire.Hello{Boot: 8, Epochs: []wire.HelloEpoch{
+		{Epoch: 1, Boot: 7, Next: 1, State: wire.EpochEnded},
+		{Epoch: 2, Boot: 8, Predecessor: 1},
+	}})
+	r.land()
+	r.restart() // epoch 1 is complete: it is found in the table
+	for i := range uint64(2) {
+		h := header(2, i, 5000+int64(i)*60_000)
+		h.Boot = 8
+		r.batch(landtest.Readings(t, wire.Anchor{}, h, 1, 1, 1000))
+		r.land()
+		r.restart()
+	}
+	r.expect(
+		"landed 1 s0a [0..0] at -600.000s",
+		"landed 2 s0a [0..0] at -495.000s base 0x200",
+		"landed 2 s0a [1..1] at -435.000s base 0x200",
+	)
+	for i, want := range []int64{495 * second, 435 * second} {
+		if s := r.lake.Tables().Readings[i+1].Stamp; s.ClockError != want || s.ClockOffset != now-500*second {
+			t.Errorf("stamp %+v, want an error of at most %d us", s, want)
+		}
+	}
+}
+
 func TestAbsoluteTimeNeedsNoAnchor(t *testing.T) {
 	r := newRiver(t, land.Settings{})
 	h := header(1, 0, now/1000-7000)
