@@ -150,8 +150,12 @@ func TestWithheldPublishIsNotAcknowledged(t *testing.T) {
 	d := start(t, handler{batch: func(string, []byte) error { return errors.New("the log is full") }})
 	watch, gone := lost()
 	c := dial(t, d, "dev", watch)
-	token := c.Publish(topic.Up("dev", topic.Batch), 1, false, "bytes")
+	token := c.Publish(topic.Up("dev", topic.Batch), 1, true, "bytes")
 	await(t, "the end of the connection", gone)
+	ended(d, "dev")
+	if n := d.server.Topics.Messages(topic.Up("dev", topic.Batch)); len(n) != 0 {
+		t.Error("a withheld publish went on into the broker")
+	}
 	if err := done(t, token); err == nil {
 		t.Error("a withheld publish was acknowledged")
 	}
@@ -159,6 +163,17 @@ func TestWithheldPublishIsNotAcknowledged(t *testing.T) {
 		t.Error("not counted")
 	}
 	dial(t, d, "dev") // and may come again
+}
+
+// TestPublishesStayWithTheHandler holds that the broker keeps and routes nothing of what devices send.
+func TestPublishesStayWithTheHandler(t *testing.T) {
+	d := start(t, handler{})
+	if err := done(t, dial(t, d, "dev").Publish(topic.Up("dev", topic.Batch), 1, true, "bytes")); err != nil {
+		t.Fatal(err)
+	}
+	if n := d.server.Topics.Messages(topic.Up("dev", topic.Batch)); len(n) != 0 {
+		t.Error("a batch is retained in the broker")
+	}
 }
 
 func TestHelloIsAnsweredByARetainedAck(t *testing.T) {
