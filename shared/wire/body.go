@@ -16,8 +16,7 @@ const (
 	maxWindow = 1 << 20 // of the zstd frame: what a decoder of a stream would have to keep
 )
 
-// window of the encoder is small because the agent is: no body of an agent is larger, so a larger one
-// would find no more.
+// window of the encoder bounds its memory (1.3 MB in all); it holds all of a body of the size agents seal.
 const window = 256 << 10
 
 // Encoder seals readings. It keeps its buffers and zstd state between calls; one goroutine.
@@ -63,8 +62,8 @@ func (e *Encoder) AppendReadings(dst []byte, h Header, body *record.Body) ([]byt
 	return AppendSealed(dst, h, e.plain)
 }
 
-// newZstd returns the compressor of bodies. SpeedFastest makes bodies of 60 to 1000 rows 1 to 5 % larger and is
-// hardly faster on them; SpeedBest takes 40 MB of memory for 2 %.
+// newZstd returns the compressor of bodies. SpeedFastest saves a quarter of the time of a 60-row body and a tenth at
+// 300 rows, for bytes on the wire that are the same to 5 % more: flash and radio cost the device more than 15 ns a reading.
 func newZstd() (*zstd.Encoder, error) {
 	// The CRC of the sealed part covers the frame, so the frame needs none. A single segment always
 	// states its size; otherwise zstd leaves it out below 256 bytes.
