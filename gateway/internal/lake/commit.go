@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/apache/iceberg-go"
+	iceio "github.com/apache/iceberg-go/io"
 	icetable "github.com/apache/iceberg-go/table"
 
 	"github.com/headwater-iot/headwater/gateway/internal/lake/catalog"
+	"github.com/headwater-iot/headwater/gateway/internal/lake/fileio"
 	"github.com/headwater-iot/headwater/gateway/internal/lake/rowfile"
 	"github.com/headwater-iot/headwater/gateway/internal/lake/schema"
 	"github.com/headwater-iot/headwater/gateway/internal/table"
@@ -165,11 +168,11 @@ func (l *Lake) prepare(ctx context.Context, cursors *icetable.Table, c *table.Co
 func (l *Lake) apply(ctx context.Context, changes []change, doomed []string) error {
 	var commits []icetable.TableCommit
 	for _, ch := range changes {
-		commit, err := ch.commit(ctx)
+		commit, leftovers, err := ch.commit(ctx)
 		if err != nil {
 			return fmt.Errorf("table %s: %w", ch.name(), err)
 		}
-		commits = append(commits, commit)
+		commits, doomed = append(commits, commit), append(doomed, leftovers...)
 		if err := l.step("manifests " + ch.name()); err != nil {
 			return err
 		}
@@ -191,9 +194,26 @@ func (l *Lake) transact(ctx context.Context, commits []icetable.TableCommit, doo
 
 func (ch *change) name() string { return ch.table.Identifier()[1] }
 
-// commit writes the manifests of a change.
-func (ch *change) commit(ctx context.Context) (icetable.TableCommit, error) {
-	tx := ch.table.NewTransaction()
+// commit writes the manifests of a change. It returns with it those that it wrote and does not name: iceberg-go
+// merges manifests after it has written the new one, which is left over then.
+func (ch *change) commit(ctx context.Context) (icetable.TableCommit, []string, error) {
+	files := new(fileio.Recorder)
+	fs, err := ch.table.FS(ctx)
+	if err != nil {
+		return icetable.TableCommit{}, nil, err
+	}
+	files.Local = fs.(fileio.Local)
+	t := icetable.New(ch.table.Identifier(), ch.table.Metadata(), ch.table.MetadataLocation(),
+		func(context.Context) (iceio.IO, error) { return files, nil }, nil)
+	commit, err := ch.stage(ctx, t.NewTransaction())
+	if err != nil {
+		return icetable.TableCommit{}, nil, err
+	}
+	leftovers, err := ch.leftovers(commit, files)
+	return commit, leftovers, err
+}
+
+func (ch *change) stage(ctx context.Context, tx *icetable.Transaction) (icetable.TableCommit, error) {
 	if err := tx.AssertRefSnapshotID(icetable.MainBranch); err != nil {
 		return icetable.TableCommit{}, err
 	}
@@ -214,6 +234,27 @@ func (ch *change) commit(ctx context.Context) (icetable.TableCommit, error) {
 	commit, err := tx.TableCommit()
 	commit.Requirements = append(commit.Requirements, ch.require...)
 	return commit, err
+}
+
+// leftovers returns the files of a commit that its snapshot does not name.
+func (ch *change) leftovers(commit icetable.TableCommit, files *fileio.Recorder) ([]string, error) {
+	created := files.Created()
+	if len(created) <= 2 { // a manifest and the list that names it
+		return nil, nil
+	}
+	after, err := icetable.UpdateTableMetadata(ch.table.Metadata(), commit.Updates, ch.table.MetadataLocation())
+	if err != nil {
+		return nil, err
+	}
+	s := after.CurrentSnapshot()
+	list, err := s.Manifests(files)
+	if err != nil {
+		return nil, fmt.Errorf("read manifest list of snapshot %d: %w", s.SnapshotID, err)
+	}
+	return slices.DeleteFunc(created, func(name string) bool {
+		return name == s.ManifestList ||
+			slices.ContainsFunc(list, func(m iceberg.ManifestFile) bool { return m.FilePath() == name })
+	}), nil
 }
 
 // replace takes files out and puts others in. A table with delete files is refused: iceberg-go would bring the rows

@@ -17,6 +17,7 @@ import (
 type staged struct {
 	ns, table string
 	from, to  string // locations; equal when the table is only held to its requirements
+	meta      icetable.Metadata
 	dropped   []string
 }
 
@@ -64,7 +65,20 @@ func (c *Catalog) Commit(ctx context.Context, commits []icetable.TableCommit, do
 	if err := c.step("committed"); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnknown, err)
 	}
+	c.remember(plan)
 	return nil
+}
+
+// remember saves the next load of each table from parsing what was written just now: a third of the work of a small
+// commit.
+func (c *Catalog) remember(plan []staged) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range plan {
+		if s.meta != nil {
+			c.cache[s.ns+"."+s.table] = cached{location: s.to, meta: s.meta}
+		}
+	}
 }
 
 // stage checks the requirements of a commit and writes the metadata file that it leads to.
@@ -97,7 +111,7 @@ func (c *Catalog) stage(ctx context.Context, commit icetable.TableCommit) (stage
 	if s.to, err = c.writeMetadata(meta, version+1); err != nil {
 		return staged{}, fmt.Errorf("write metadata of table %s: %w", tbl, err)
 	}
-	s.dropped = dropped(t.Metadata(), meta)
+	s.meta, s.dropped = meta, dropped(t.Metadata(), meta)
 	return s, c.step("metadata " + tbl)
 }
 

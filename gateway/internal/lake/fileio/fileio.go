@@ -9,7 +9,9 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 
 	iceio "github.com/apache/iceberg-go/io"
 )
@@ -143,6 +145,37 @@ func (l Local) fault(op Op, path string) error {
 		return fmt.Errorf("%s %s: %w", op, path, err)
 	}
 	return nil
+}
+
+// Recorder notes which files were created through it.
+type Recorder struct {
+	Local
+
+	mu      sync.Mutex
+	created []string // under mu: manifests are written from several goroutines
+}
+
+// Create makes a new file and notes its name.
+func (r *Recorder) Create(name string) (iceio.FileWriter, error) {
+	r.mu.Lock()
+	r.created = append(r.created, name)
+	r.mu.Unlock()
+	return r.Local.Create(name)
+}
+
+// WriteFile makes a new file of content and notes its name.
+func (r *Recorder) WriteFile(name string, content []byte) error {
+	r.mu.Lock()
+	r.created = append(r.created, name)
+	r.mu.Unlock()
+	return r.Local.WriteFile(name, content)
+}
+
+// Created returns the names of the files so far.
+func (r *Recorder) Created() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.created)
 }
 
 // writer is a file that becomes durable at Close.

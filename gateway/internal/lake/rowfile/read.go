@@ -61,6 +61,7 @@ func readCursor(c *cells) table.Cursor {
 		Ended:       c.text("state") == stateEnded,
 		Predecessor: c.epoch("predecessor"),
 		Boot:        c.boot("boot"),
+		Site:        c.text("site"),
 		Promise:     c.maybeLong("promise"),
 		ClockOffset: c.maybeLong("clock_offset"),
 		Accepted:    uint64(c.long("accepted")),
@@ -74,6 +75,9 @@ func readCursor(c *cells) table.Cursor {
 	r.Closed.Add(0, uint64(c.long("mark")))
 	if r.PresumedOpen = !c.null("presumed_from"); r.PresumedOpen {
 		r.PresumedFrom = uint64(c.long("presumed_from"))
+	}
+	if !c.null("presumed_max") {
+		r.PresumedMax = uint64(c.long("presumed_max"))
 	}
 	if r.HasFinal = !c.null("final_seq"); r.HasFinal {
 		r.FinalSeq = uint64(c.long("final_seq"))
@@ -226,9 +230,11 @@ func (c *cells) boot(name string) record.Boot {
 // origin reads the place in the log; received is the column of its time, "" = the table has none.
 func (c *cells) origin(received string) table.Origin {
 	o := table.Origin{Partition: int(c.long("partition")), Offset: uint64(c.long("offset"))}
-	if n, err := hex.Decode(o.Log[:], []byte(c.text("log_id"))); err != nil || n != len(o.Log) {
-		c.fail("log_id", fmt.Errorf("not 32 hex digits (%w)", err))
+	id, err := hex.DecodeString(c.text("log_id"))
+	if err != nil || len(id) != len(o.Log) {
+		c.fail("log_id", errors.New("is not 32 hex digits"))
 	}
+	copy(o.Log[:], id)
 	if received != "" {
 		o.Received = c.long(received)
 	}

@@ -151,6 +151,8 @@ func appendCursor(b *rowBuilder, r table.Cursor) {
 		recent = append(recent, int64(m.First), int64(m.Count), int64(m.CRC))
 	}
 	b.longs(recent, len(recent) > 0)
+	b.maybeLong(int64(r.PresumedMax), r.PresumedMax != 0)
+	b.maybeText(r.Site, r.Site != "")
 }
 
 // States of a cursor, and ways of delivery, as the tables have them.

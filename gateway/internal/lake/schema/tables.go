@@ -128,6 +128,8 @@ func cursors() Table {
 			required(26, "committed_time", p.TimestampTz, "when the row was committed"),
 			column(29, "clock_offset", p.Int64, "event time less device time of a boot without an anchor, us"),
 			column(30, "recent_crcs", list(31, p.Int64), "last 16 batches of readings, flat: first seq, count, CRC"),
+			column(32, "presumed_max", p.Int64, "upper bound of the readings behind presumed_from; null = unknown"),
+			column(33, "site", p.String, "site of the device"),
 		),
 	}
 }
