@@ -70,6 +70,9 @@ func (a *App) open() (err error) {
 	if a.lock, err = durable.LockFile(filepath.Join(a.settings.Data, "lock")); err != nil {
 		return fmt.Errorf("data directory %s: %w (each agent needs its own: --data)", a.settings.Data, err)
 	}
+	if a.settings.Device, err = identity(a.settings, a.log); err != nil {
+		return err
+	}
 	if a.clock, err = timebase.System(); err != nil {
 		return err
 	}

@@ -182,6 +182,33 @@ func TestUnwritableDataIsRefusedWithAHint(t *testing.T) {
 	}
 }
 
+func TestDeviceKeepsItsName(t *testing.T) {
+	s, log := settings.Default(), slog.New(slog.DiscardHandler)
+	s.Data = t.TempDir()
+	for _, c := range []struct {
+		device string
+		named  bool
+		want   string // "" = refused
+	}{
+		{"host-1", false, "host-1"},
+		{"host-2", false, "host-1"}, // the host was renamed
+		{"host-1", true, "host-1"},
+		{"pump-7", true, ""},
+	} {
+		s.Device, s.Named = c.device, c.named
+		got, err := identity(s, log)
+		if got != c.want || (c.want == "") != errors.Is(err, ErrOtherDevice) {
+			t.Errorf("%s, configured %v: %q, %v", c.device, c.named, got, err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(s.Data, "device"), []byte{0xff, 0}, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := identity(s, log); got != "pump-7" || err != nil {
+		t.Errorf("a damaged name: %q, %v", got, err)
+	}
+}
+
 func TestRingsDoNotCollide(t *testing.T) {
 	s := simulated(t)
 	seen := map[string]bool{}

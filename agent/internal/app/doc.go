@@ -13,6 +13,8 @@
 //   - Two agents never share a data directory (TestSecondAgentIsRefused), and
 //     never a ring: its directory is named by device and data directory
 //     (TestRingsDoNotCollide).
+//   - A data directory stays with one device: a renamed host goes on under the
+//     old name, a configured other name is refused (TestDeviceKeepsItsName).
 //   - The ring is on tmpfs or on the heap, never on flash (TestRingDirFallsBack).
 //
 // What can be lost: what the outbox says can be lost, nothing more. Without a

@@ -47,6 +47,7 @@ const (
 // Settings is the whole configuration.
 type Settings struct {
 	Device string            `yaml:"device"` // who we are; from the host name if empty
+	Named  bool              `yaml:"-"`      // Device was configured
 	Site   string            `yaml:"site,omitempty"`
 	Owner  string            `yaml:"owner,omitempty"`
 	Tags   map[string]string `yaml:"tags,omitempty"`
@@ -131,7 +132,12 @@ func Load(path string) (Settings, error) {
 // Parse reads the content of a file over the defaults.
 func Parse(name string, data []byte) (Settings, error) {
 	s := Default()
+	host := s.Device
+	s.Device = ""
 	doc := strictyaml.Parse(name, data, &s)
+	if s.Named = s.Device != ""; !s.Named {
+		s.Device = host
+	}
 	s.check(doc.Add)
 	return s, doc.Err()
 }

@@ -129,6 +129,15 @@ func TestExampleIsValid(t *testing.T) {
 	}
 }
 
+func TestDeviceIsNamedOnlyByTheFile(t *testing.T) {
+	for text, named := range map[string]bool{"": false, "device: \"\"": false, "device: pump-7": true} {
+		s, err := Parse("agent.yaml", []byte(text))
+		if err != nil || s.Named != named || named != (s.Device == "pump-7") {
+			t.Errorf("%q: device %q, named %v, %v", text, s.Device, s.Named, err)
+		}
+	}
+}
+
 func TestMissingFileIsNamed(t *testing.T) {
 	if _, err := Load("/nowhere/agent.yaml"); err == nil || !strings.Contains(err.Error(), "/nowhere/agent.yaml") {
 		t.Errorf("error is %v", err)
