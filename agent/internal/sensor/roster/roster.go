@@ -15,6 +15,7 @@ import (
 	"github.com/headwater-iot/headwater/agent/internal/sensor"
 	"github.com/headwater-iot/headwater/agent/internal/sensor/bme280"
 	"github.com/headwater-iot/headwater/agent/internal/sensor/bus"
+	"github.com/headwater-iot/headwater/agent/internal/sensor/counter"
 	"github.com/headwater-iot/headwater/agent/internal/sensor/machine"
 	"github.com/headwater-iot/headwater/agent/internal/sensor/replay"
 	"github.com/headwater-iot/headwater/agent/internal/sensor/simbus"
@@ -46,6 +47,8 @@ type Settings struct {
 	BME280 *bme280.Settings `yaml:"bme280,omitempty"`
 	// Machine is the health of the machine the agent runs on.
 	Machine *machine.Settings `yaml:"machine,omitempty"`
+	// Counter counts its own reads, so that a lost reading shows as a hole.
+	Counter *counter.Settings `yaml:"counter,omitempty"`
 	// Replay gives the rows of CSV files, once.
 	Replay *replay.Settings `yaml:"replay,omitempty"`
 }
@@ -69,6 +72,7 @@ type Kind struct {
 func Kinds() map[string]Kind {
 	return map[string]Kind{
 		"bme280":  {func(s *Settings) func(sensor.Report) { return check(s.BME280) }, planBME280},
+		"counter": {func(s *Settings) func(sensor.Report) { return check(s.Counter) }, planCounter},
 		"machine": {func(s *Settings) func(sensor.Report) { return check(s.Machine) }, planMachine},
 		"replay":  {func(s *Settings) func(sensor.Report) { return check(s.Replay) }, planReplay},
 	}
@@ -191,6 +195,13 @@ func planMachine(s *Settings, _ Deps, p *sensor.Plan) error {
 	}
 	p.Announce = m.Announce()
 	p.Open = func(context.Context) (sensor.Driver, error) { return m, nil }
+	return nil
+}
+
+func planCounter(_ *Settings, _ Deps, p *sensor.Plan) error {
+	c := new(counter.Counter) // one for the life of the process, however often the sensor is opened again
+	p.Announce = c.Announce()
+	p.Open = func(context.Context) (sensor.Driver, error) { return c, nil }
 	return nil
 }
 

@@ -1,0 +1,221 @@
+package e2e
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// counting is a sensor whose every reading is one more than the last: a hole in the table is a lost reading.
+const counting = "  - {name: count, interval: 10ms, counter: {}}\n"
+
+// epochs returns the landed values of the counter by epoch, in order.
+func (g *gateway) epochs(device string) map[string][]int {
+	g.t.Helper()
+	out := map[string][]int{}
+	rows := g.scan("readings", "--columns", "epoch,value", "--where", fmt.Sprintf("device = '%s' and series = 'count'", device))
+	for _, r := range rows {
+		v, err := strconv.ParseFloat(r[1], 64)
+		if err != nil {
+			g.t.Fatalf("scan printed %q: %v", r, err)
+		}
+		out[r[0]] = append(out[r[0]], int(v))
+	}
+	for _, v := range out {
+		sort.Ints(v)
+	}
+	return out
+}
+
+// holes returns the counts that are missing or twice within any epoch.
+func holes(epochs map[string][]int) (missing, doubled int) {
+	for _, v := range epochs {
+		for i, x := range v {
+			switch {
+			case i > 0 && x == v[i-1]:
+				doubled++
+			case i > 0:
+				missing += x - v[i-1] - 1
+			default:
+				missing += x
+			}
+		}
+	}
+	return missing, doubled
+}
+
+// kills is how often TestKills kills: `make e2e` does it more often than `make test`.
+func kills() int {
+	if os.Getenv("HEADWATER_E2E") == "heavy" {
+		return 300
+	}
+	return 20
+}
+
+// TestKills kills agent and gateway at random, while live data comes in and backlogs drain.
+func TestKills(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	g := newGateway(t).start()
+	a := newAgent(t, "killed", g.mqtt, counting, "outbox: {flush_interval: 1s}").start()
+
+	floor := 0 // readings that the agent had accepted, as it said itself, before each kill
+	n := kills()
+	for i := range n {
+		accepted := 20 + rng.IntN(150)
+		waitFor(t, "the agent to accept some more", func() bool { return a.metric("headwater_outbox_accepted_total") >= float64(accepted) })
+		switch {
+		case i%2 == 0:
+			floor += int(a.metric("headwater_outbox_accepted_total"))
+			a.kill()
+			a.start()
+		case rng.IntN(2) == 0:
+			g.kill()
+			g.start()
+		default: // both at once, the gateway in the middle of a drain
+			floor += int(a.metric("headwater_outbox_accepted_total"))
+			g.kill()
+			a.kill()
+			a.start()
+			g.start()
+		}
+	}
+	waitFor(t, "the agent to accept some more", func() bool { return a.metric("headwater_outbox_accepted_total") >= 50 })
+	floor += int(a.metric("headwater_outbox_accepted_total"))
+	if status := a.stop(t); status != 0 {
+		t.Errorf("the agent stopped with status %d", status)
+	}
+	a.drain() // what the stop left on flash is sent by the next start
+	acc := g.settled("killed", int64(floor))
+	acc.exact(t)
+	missing, doubled := holes(g.epochs("killed"))
+	if missing != 0 || doubled != 0 {
+		t.Errorf("%d readings lost, %d doubled, of %d", missing, doubled, acc.Landed)
+	}
+	t.Logf("%d kills, %d readings accepted, %d landed, %d lost, %d doubled", n, acc.Accepted, acc.Landed, missing, doubled)
+}
+
+// TestKillsAreSeenToLose is the negative control: with the ring on the heap, a killed agent loses
+// what it had accepted, and this harness must see that.
+func TestKillsAreSeenToLose(t *testing.T) {
+	g := newGateway(t).start()
+	a := newAgent(t, "careless", g.mqtt, counting, "outbox: {flush_interval: 1h}")
+	a.noTmpfs()
+	lost := 0
+	for range 3 {
+		a.start()
+		waitFor(t, "the agent to accept some", func() bool { return a.metric("headwater_outbox_accepted_total") >= 100 })
+		lost += int(a.metric("headwater_outbox_accepted_total"))
+		a.kill()
+	}
+	landed := g.ledger("careless").Landed
+	if int64(lost) <= landed {
+		t.Fatalf("an agent with a heap ring was killed and nothing was seen to be lost: %d accepted, %d landed", lost, landed)
+	}
+}
+
+// TestStateDirectoryLost deletes the gateway's log and caches under a running fleet.
+func TestStateDirectoryLost(t *testing.T) {
+	g := newGateway(t).start()
+	a := newAgent(t, "patient", g.mqtt, counting, "outbox: {flush_interval: 1s}").start()
+	for range 2 {
+		before := g.ledger("patient").Landed
+		waitFor(t, "readings to land", func() bool { return g.ledger("patient").Landed >= before+100 })
+		g.kill()
+		if err := os.RemoveAll(filepath.Join(g.data, "state")); err != nil {
+			t.Fatal(err)
+		}
+		g.start()
+	}
+	accepted := a.metric("headwater_outbox_accepted_total")
+	a.stop(t)
+	a.drain()
+	g.settled("patient", int64(accepted)).exact(t)
+	if missing, doubled := holes(g.epochs("patient")); missing != 0 || doubled != 0 {
+		t.Errorf("%d readings lost, %d doubled", missing, doubled)
+	}
+}
+
+// TestKilledBetweenEveryTwoSteps lets the gateway die at each named step of a commit, once.
+func TestKilledBetweenEveryTwoSteps(t *testing.T) {
+	g := newGateway(t)
+	steps := steps(t)
+	a := newAgent(t, "stepped", g.mqtt, counting, "outbox: {flush_interval: 1s}").start()
+	died := 0
+	for _, step := range steps {
+		g.launch("HEADWATER_DIE_AT=" + step)
+		waitFor(t, "the gateway to die at "+step, g.ended)
+		died++
+	}
+	g.start()
+	accepted := a.metric("headwater_outbox_accepted_total")
+	a.stop(t)
+	a.drain()
+	g.settled("stepped", int64(accepted)).exact(t)
+	if missing, doubled := holes(g.epochs("stepped")); missing != 0 || doubled != 0 {
+		t.Errorf("%d readings lost, %d doubled", missing, doubled)
+	}
+	t.Logf("died at %d steps: %v", died, steps)
+}
+
+// TestRestartedAgentReusesNoSeq stops an agent whose outbox is empty and starts it again, as after a clean week.
+func TestRestartedAgentReusesNoSeq(t *testing.T) {
+	g := newGateway(t).start()
+	a := newAgent(t, "weekly", g.mqtt, counting, "outbox: {flush_interval: 1s}")
+	for range 3 {
+		a.start()
+		waitFor(t, "readings to land", func() bool { return a.metric("headwater_outbox_accepted_total") >= 50 })
+		waitFor(t, "the outbox to be empty", func() bool { return a.metric("headwater_outbox_held_batches") == 0 })
+		a.stop(t)
+	}
+	a.drain()
+	acc := g.settled("weekly", 150)
+	acc.exact(t)
+	if n := len(g.epochs("weekly")); n != 3 {
+		t.Errorf("3 starts left readings in %d epochs", n)
+	}
+	if missing, doubled := holes(g.epochs("weekly")); missing != 0 || doubled != 0 {
+		t.Errorf("%d readings lost, %d doubled", missing, doubled)
+	}
+}
+
+// TestAgentOutlivesBroker samples and buffers before there is anything to connect to, and while it is gone.
+func TestAgentOutlivesBroker(t *testing.T) {
+	g := newGateway(t)
+	a := newAgent(t, "early", g.mqtt, counting, "outbox: {flush_interval: 1s}").start()
+	waitFor(t, "readings to be accepted", func() bool { return a.metric("headwater_outbox_accepted_total") >= 200 })
+	g.start()
+	waitFor(t, "the first readings to land", func() bool { return g.ledger("early").Landed >= 200 })
+	g.kill() // broker gone
+	before := a.metric("headwater_outbox_accepted_total")
+	waitFor(t, "readings to be accepted", func() bool { return a.metric("headwater_outbox_accepted_total") >= before+200 })
+	g.start() // and back
+	a.stop(t)
+	a.drain()
+	g.settled("early", int64(before)+200).exact(t)
+	if missing, doubled := holes(g.epochs("early")); missing != 0 || doubled != 0 {
+		t.Errorf("%d readings lost, %d doubled", missing, doubled)
+	}
+}
+
+// steps asks the gateway for the names of the steps of a commit.
+func steps(t *testing.T) []string {
+	t.Helper()
+	out, err := exec.Command(built.gateway, "steps").Output()
+	if err != nil {
+		t.Fatalf("headwater-gateway steps: %v", err)
+	}
+	// This fleet has nothing in quarantine and no gaps; the lake's own fault loop has the steps of all tables.
+	return slices.DeleteFunc(strings.Split(strings.TrimSpace(string(out)), "\n"), func(step string) bool {
+		return strings.HasSuffix(step, "quarantine") || strings.HasSuffix(step, "gaps")
+	})
+}
