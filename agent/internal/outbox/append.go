@@ -15,6 +15,9 @@ import (
 // rowShare of the ring may be rows: a seal of them has to fit behind them.
 const rowShare = 8
 
+// maxRow leaves room for the header of a batch that carries nothing else.
+const maxRow = wire.MaxSealed / 2
+
 // Append accepts a row: when it returns nil the row survives the death of the process. The error wraps
 // seal.ErrRow for a row that nothing could carry, and ErrFull when there is no place left at all.
 func (o *Outbox) Append(row record.Row) error {
@@ -43,7 +46,7 @@ func (o *Outbox) tryAppend(row record.Row) error {
 	}
 	o.buf = ring.AppendRow(o.buf[:0], &row)
 	size := ring.Size(len(o.buf))
-	if size > o.ring.Cap()/rowShare {
+	if size > min(o.ring.Cap()/rowShare, maxRow) {
 		o.meters.refused.Inc()
 		return fmt.Errorf("append row of %s: %w: %d bytes", row.Sensor, seal.ErrRow, size)
 	}

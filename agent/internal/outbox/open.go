@@ -110,8 +110,8 @@ func (o *Outbox) recover() error {
 	o.order()
 	o.missDamaged(manifests)
 	o.dropGapped()
-	o.recoverRing(found, last)
-	return o.begin(last)
+	leftover := o.recoverRing(found, last)
+	return o.begin(last, leftover)
 }
 
 // readFacts takes what meta.db knew and returns the manifests of the segments that should be there.
@@ -232,7 +232,10 @@ func (o *Outbox) endLineage(found ring.Found) *epoch {
 		}
 		o.anchors[h.Boot] = h.Anchor
 	} else if n := len(o.epochs); n > 0 && len(found.Entries) > 0 && !o.epochs[n-1].Heap {
-		owner = o.epochs[n-1]
+		// Nobody knows how far their epoch came. No seq may be given out twice, so they get one of their own.
+		last := o.epochs[n-1]
+		o.addEpoch(line{Epoch: newEpoch(), Predecessor: last.Epoch, Boot: last.Boot, Order: o.lastOrder() + 1})
+		owner = o.epochs[n]
 	}
 	for i, e := range o.epochs {
 		if e.State != wire.EpochCurrent || e == owner {
@@ -254,8 +257,9 @@ func (o *Outbox) lastOrder() (n uint64) {
 	return n
 }
 
-// begin starts the new epoch: fsynced before its first Append.
-func (o *Outbox) begin(owner *epoch) error {
+// begin starts the new epoch: fsynced before its first Append. Records that nobody can use any more are
+// released once the gaps that stand for them are safe.
+func (o *Outbox) begin(owner *epoch, leftover []uint64) error {
 	if owner != nil && owner.State == wire.EpochCurrent {
 		owner.State = wire.EpochEnded
 	}
@@ -272,6 +276,9 @@ func (o *Outbox) begin(owner *epoch) error {
 	}
 	if err := o.save(); err != nil {
 		return err
+	}
+	for _, pos := range leftover {
+		o.ring.Release(pos)
 	}
 	o.next = 0
 	o.ring.SetHeader(ring.Header{

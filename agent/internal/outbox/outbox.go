@@ -130,7 +130,11 @@ func (o *Outbox) Run(ctx context.Context) error {
 func (o *Outbox) step(now time.Time) time.Time {
 	o.mu.Lock()
 	if len(o.rows) > 0 && !now.Before(o.oldest.Add(o.cfg.FlushInterval/2)) {
-		o.sealRows()
+		if err := o.sealRows(); err != nil {
+			// The ring's next full moment makes room; until then the clock of the rows starts anew.
+			o.oldest = now
+			o.log.Error("rows are not sealed; it is tried again", "rows", len(o.rows), "error", err)
+		}
 	}
 	due := false
 	for _, h := range o.held {

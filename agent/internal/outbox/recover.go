@@ -77,8 +77,8 @@ func (o *Outbox) dropGapped() {
 }
 
 // recoverRing takes over what the last process left in the ring: sealed batches as they are, and rows,
-// sealed now under the epoch that accepted them.
-func (o *Outbox) recoverRing(found ring.Found, owner *epoch) {
+// sealed now under the epoch that accepted them. It returns the records that nobody can use.
+func (o *Outbox) recoverRing(found ring.Found, owner *epoch) (leftover []uint64) {
 	var consumed seqset.Set
 	var rows []waiting
 	now := time.Now()
@@ -90,6 +90,7 @@ func (o *Outbox) recoverRing(found ring.Found, owner *epoch) {
 			o.recoverSealed(&e, &consumed, now)
 		}
 	}
+	done := o.doneWith(found)
 	o.rows = slices.DeleteFunc(rows, func(w waiting) bool {
 		if !consumed.Has(w.Counter) {
 			return false
@@ -105,16 +106,16 @@ func (o *Outbox) recoverRing(found ring.Found, owner *epoch) {
 	if owner != nil && owner.State == wire.EpochCurrent {
 		floor := o.ring.Header().Floor // before sealing moves it
 		o.sealOld(owner, now)
-		o.closeDamaged(found, owner, floor, &consumed)
+		o.closeDamaged(found, owner, floor, &consumed, &done)
 	}
-	// What is left cannot be sealed by anybody.
 	for i := range o.rows {
-		o.ring.Release(o.rows[i].pos)
+		leftover = append(leftover, o.rows[i].pos)
 	}
 	for _, e := range found.Damaged {
-		o.ring.Release(e.Pos)
+		leftover = append(leftover, e.Pos)
 	}
 	o.rows, o.rowBytes = nil, 0
+	return leftover
 }
 
 func (o *Outbox) recoverRow(rows []waiting, e *ring.Entry) []waiting {
@@ -125,6 +126,22 @@ func (o *Outbox) recoverRow(rows []waiting, e *ring.Entry) []waiting {
 		return rows
 	}
 	return append(rows, waiting{Row: seal.Row{Counter: e.Counter, Row: row}, pos: e.Pos, size: ring.Size(len(e.Payload))})
+}
+
+// doneWith returns the seqs of the ring's epoch whose records were released, as far as they can be read.
+func (o *Outbox) doneWith(found ring.Found) (done seqset.Set) {
+	for _, entry := range found.Released {
+		b, err := ring.ParseBatch(entry.Payload)
+		s, err2 := wire.ParseSealed(b.Sealed)
+		if err != nil || err2 != nil || s.Epoch != o.ring.Header().Epoch {
+			continue
+		}
+		done.Add(s.First, s.End())
+		if e := o.find(s.Epoch); e != nil && e.State != wire.EpochEnded {
+			e.Next = max(e.Next, s.End())
+		}
+	}
+	return done
 }
 
 // recoverSealed takes a sealed batch over, unless it is elsewhere already.
@@ -191,7 +208,7 @@ func (o *Outbox) sealOld(owner *epoch, now time.Time) {
 
 // closeDamaged closes seqs that should be in the ring and are not, and numbers rows of which only a
 // damaged record is left. Waiting rows of which not even that is left are not known of.
-func (o *Outbox) closeDamaged(found ring.Found, owner *epoch, floor uint64, consumed *seqset.Set) {
+func (o *Outbox) closeDamaged(found ring.Found, owner *epoch, floor uint64, consumed, done *seqset.Set) {
 	from := owner.landed.Mark()
 	if found.Known {
 		from = floor
@@ -199,15 +216,7 @@ func (o *Outbox) closeDamaged(found ring.Found, owner *epoch, floor uint64, cons
 		return
 	}
 	before := len(o.gaps)
-	var done seqset.Set // what the dead process was done with
-	for _, e := range found.Released {
-		if b, err := ring.ParseBatch(e.Payload); err == nil {
-			if s, err := wire.ParseSealed(b.Sealed); err == nil && s.Epoch == owner.Epoch {
-				done.Add(s.First, s.End())
-			}
-		}
-	}
-	o.missing(owner, &done, from, owner.Next)
+	o.missing(owner, done, from, owner.Next)
 	lost := uint64(0)
 	for _, d := range found.Damaged {
 		if d.Kind == ring.Row && !consumed.Has(d.Counter) {
