@@ -21,6 +21,7 @@ type Loop struct {
 	alarms alarms
 
 	reigned bool          // the lake was ours in this run: who takes it over now is alive
+	failed  bool          // the last commit did not succeed
 	last    time.Duration // what the last commit took
 	flushed time.Time     // when the devices table was written last
 	oldest  atomic.Int64  // received time of the oldest record that waits for its commit, us wall; 0 = none
@@ -95,7 +96,7 @@ func (l *Loop) reign(ctx context.Context) (progress bool, err error) {
 	open, stop := context.WithCancel(ctx)
 	s := &stream{opened: make(chan *land.Opened)} // handed over: what is open is bounded by the workers
 	var reading sync.WaitGroup
-	var readErr error // written before s.opened is closed
+	var readErr error // valid after reading.Wait
 	reading.Go(func() { readErr = l.cfg.Lander.Open(open, records, s.opened) })
 	defer func() {
 		stop()
@@ -105,6 +106,9 @@ func (l *Loop) reign(ctx context.Context) (progress bool, err error) {
 		err = errors.Join(err, records.Close())
 	}()
 	l.reigned = true
+	if !l.failed {
+		l.alarms.calm() // a commit that failed has to succeed before it is over
+	}
 	l.once.Do(func() { close(l.ready) })
 	for !s.ended {
 		group, err := l.gather(ctx, marks, s)
@@ -122,7 +126,7 @@ func (l *Loop) reign(ctx context.Context) (progress bool, err error) {
 	if s.err != nil {
 		return progress, s.err
 	}
-	reading.Wait() // readErr is written
+	reading.Wait()
 	return progress, readErr
 }
 
@@ -194,8 +198,10 @@ func (l *Loop) commit(ctx context.Context, g *land.Group) error {
 	start := time.Now()
 	c := g.Commit(start.UnixMicro())
 	if err := l.cfg.Lake.Commit(ctx, c); err != nil {
-		return l.failed(err)
+		l.failed = true
+		return l.doubt(err)
 	}
+	l.failed = false
 	l.last = time.Since(start)
 	l.count.committed(l.last, c)
 	l.alarms.calm()
@@ -208,8 +214,8 @@ func (l *Loop) commit(ctx context.Context, g *land.Group) error {
 	return nil
 }
 
-// failed says what an error of the lake means for this loop.
-func (l *Loop) failed(err error) error {
+// doubt says what an error of the lake means for this loop.
+func (l *Loop) doubt(err error) error {
 	switch l.cfg.Outcome(err) {
 	case Foreign:
 		l.alarms.usurped(err)

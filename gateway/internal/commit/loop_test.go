@@ -13,6 +13,7 @@ import (
 	"github.com/headwater-iot/headwater/gateway/internal/land"
 	"github.com/headwater-iot/headwater/gateway/internal/land/landtest"
 	"github.com/headwater-iot/headwater/gateway/internal/table"
+	"github.com/headwater-iot/headwater/shared/health"
 	"github.com/headwater-iot/headwater/shared/record"
 	"github.com/headwater-iot/headwater/shared/wire"
 )
@@ -338,4 +339,31 @@ func TestLakeRefusesWhatItShould(t *testing.T) {
 			t.Errorf("%v: got %v", want, err)
 		}
 	}
+}
+
+func TestFailingCommitsAreSaidUntilOneSucceeds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		board := health.New()
+		defer board.Close()
+		s := begin(t, func(c *commit.Config) { c.Health = board })
+		broken := true
+		s.lake.Fault = func() (error, bool) {
+			if broken {
+				return landtest.ErrFailed, false
+			}
+			return nil, false
+		}
+		s.send(1)
+		pass(time.Minute)
+		if up := board.Snapshot(); len(up) != 1 || up[0].Code != "commit_failing" {
+			t.Errorf("conditions %+v", up)
+		}
+		broken = false
+		pass(time.Minute)
+		s.commits(1)
+		if up := board.Snapshot(); len(up) != 0 {
+			t.Errorf("conditions %+v", up)
+		}
+		s.end()
+	})
 }
