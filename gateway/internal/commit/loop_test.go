@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -346,9 +347,10 @@ func TestFailingCommitsAreSaidUntilOneSucceeds(t *testing.T) {
 		board := health.New()
 		defer board.Close()
 		s := begin(t, func(c *commit.Config) { c.Health = board })
-		broken := true
+		var broken atomic.Bool
+		broken.Store(true)
 		s.lake.Fault = func() (error, bool) {
-			if broken {
+			if broken.Load() {
 				return landtest.ErrFailed, false
 			}
 			return nil, false
@@ -358,7 +360,7 @@ func TestFailingCommitsAreSaidUntilOneSucceeds(t *testing.T) {
 		if up := board.Snapshot(); len(up) != 1 || up[0].Code != "commit_failing" {
 			t.Errorf("conditions %+v", up)
 		}
-		broken = false
+		broken.Store(false)
 		pass(time.Minute)
 		s.commits(1)
 		if up := board.Snapshot(); len(up) != 0 {
