@@ -42,6 +42,9 @@ func options(readOnly, noSync bool) *bbolt.Options {
 
 // openRead opens a file of an earlier process or an earlier segment of this one.
 func openRead(path string) (db *bbolt.DB, err error) {
+	if err := checkTree(path); err != nil {
+		return nil, err
+	}
 	err = guard(func() error {
 		db, err = bbolt.Open(path, 0o600, options(true, false))
 		return err
@@ -102,5 +105,5 @@ func openValue(v []byte) ([]byte, bool) {
 	if crc32.Checksum(v[:n], castagnoli) != binary.LittleEndian.Uint32(v[n:]) {
 		return nil, false
 	}
-	return append([]byte(nil), v[:n]...), true
+	return append([]byte{}, v[:n]...), true
 }

@@ -75,30 +75,45 @@ func (seg *Segment) take(c *bbolt.Cursor, k, v []byte) (nk, nv []byte) {
 		return c.Next()
 	}
 	seq := binary.BigEndian.Uint64(k)
-	raw, nk, nv := join(c, k, v)
+	raw := join(c, k, v)
 	item, err := parse(raw)
 	if err != nil || item.Epoch != seg.Epoch || item.Sealed.First != seq {
 		seg.Damage++
-		return nk, nv
+		return c.Seek(append(binary.BigEndian.AppendUint64(nil, seq), 0xff, 0))
 	}
 	seg.Boot = item.Boot
 	seg.note(seq, item.Count, len(raw))
-	return nk, nv
+	return c.Next() // behind the note: the page that comes may be damaged
 }
 
-// join puts the chunks of one batch together; nil if one is missing.
-func join(c *bbolt.Cursor, k, v []byte) (raw, nk, nv []byte) {
-	seq, next, whole := bytes.Clone(k[:8]), byte(0), true
-	for k != nil && len(k) == 9 && bytes.Equal(k[:8], seq) {
-		whole = whole && k[8] == next
-		next++
+// join puts the chunks of one batch together and leaves the cursor on the last; nil if one is missing. It
+// does not look at what comes behind them, which may be on a damaged page.
+func join(c *bbolt.Cursor, k, v []byte) (raw []byte) {
+	seq, total := bytes.Clone(k[:8]), -1
+	for chunk := 0; len(k) == 9 && bytes.Equal(k[:8], seq) && int(k[8]) == chunk; chunk++ {
 		raw = append(raw, v...)
+		if total < 0 {
+			total = length(raw)
+		}
+		if len(raw) >= total {
+			return raw
+		}
 		k, v = c.Next()
 	}
-	if !whole {
-		raw = nil
+	return nil
+}
+
+// length returns what the chunks that begin with raw come to, 0 if they say nothing sensible.
+func length(raw []byte) int {
+	n, i := binary.Uvarint(raw)
+	if i <= 0 || n > wire.MaxSealed {
+		return 0
 	}
-	return raw, k, v
+	_, j := binary.Varint(raw[i:])
+	if j <= 0 {
+		return 0
+	}
+	return i + j + int(n)
 }
 
 // parse reads the joined chunks of one batch.
@@ -134,7 +149,7 @@ func (s *Store) At(seg *Segment, seq uint64) (Item, error) {
 				return ErrDamaged
 			}
 			item.First = binary.BigEndian.Uint64(k)
-			raw, _, _ := join(c, k, v)
+			raw := join(c, k, v)
 			got, err := parse(raw)
 			if err == nil && (got.Epoch != seg.Epoch || got.Sealed.First != item.First) {
 				err = ErrDamaged
@@ -152,7 +167,8 @@ func (s *Store) At(seg *Segment, seq uint64) (Item, error) {
 
 // seek returns the first chunk of the batch that holds seq, when inside is set, or of the next.
 func seek(c *bbolt.Cursor, seq uint64, inside bool) (k, v []byte) {
-	k, v = c.Seek(binary.BigEndian.AppendUint64(nil, seq))
+	// With the chunk: without it the search would end on the page before, which may be damaged.
+	k, v = c.Seek(append(binary.BigEndian.AppendUint64(nil, seq), 0))
 	if !inside || len(k) == 9 && binary.BigEndian.Uint64(k) == seq {
 		return k, v
 	}
@@ -164,7 +180,7 @@ func seek(c *bbolt.Cursor, seq uint64, inside bool) (k, v []byte) {
 	if len(k) != 9 {
 		return k, nil
 	}
-	return c.Seek(bytes.Clone(k[:8]))
+	return c.Seek(append(bytes.Clone(k[:8]), 0))
 }
 
 // view returns an open file of seg.
