@@ -19,6 +19,10 @@ const (
 	Start Kind = 7
 )
 
+// hasClient reports whether a record names its client before its payload. A kind that is not known here is all payload:
+// it is given as it is, and whoever reads stops by its name.
+func (k Kind) hasClient() bool { return k == Batch || k == Hello }
+
 // startPartition is the partition of Start records, which belong to none.
 const startPartition = 0xffff
 
@@ -53,7 +57,7 @@ type Entry struct {
 func appendRecord(dst []byte, e *Entry) []byte {
 	from := len(dst)
 	n := minLength + len(e.Payload)
-	if e.Kind != Start {
+	if e.Kind.hasClient() {
 		n += 1 + len(e.Client)
 	}
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(n))
@@ -61,7 +65,7 @@ func appendRecord(dst []byte, e *Entry) []byte {
 	dst = binary.LittleEndian.AppendUint16(dst, uint16(e.Partition))
 	dst = binary.LittleEndian.AppendUint64(dst, e.Offset)
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(e.Received))
-	if e.Kind != Start {
+	if e.Kind.hasClient() {
 		dst = append(dst, byte(len(e.Client)))
 		dst = append(dst, e.Client...)
 	}
@@ -113,7 +117,7 @@ func parseRecord(b []byte) (Entry, int, error) {
 	if b[9] > flagLeads {
 		return Entry{}, size, fmt.Errorf("%w: flags %#x", errDamaged, b[9])
 	}
-	if e.Kind == Start {
+	if !e.Kind.hasClient() {
 		return e, size, nil
 	}
 	if len(e.Payload) == 0 || len(e.Payload) < 1+int(e.Payload[0]) {

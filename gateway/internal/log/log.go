@@ -52,6 +52,7 @@ type Config struct {
 	Disk           durable.Disk // its Step is the seam for fault tests; zero = the real disk
 
 	noSync bool // the negative control of the power-cut test
+	space  func(dir string) (free, total uint64, err error)
 }
 
 // Log is an open log. Make one with Open.
@@ -77,6 +78,7 @@ type Log struct {
 	quit chan struct{} // closed by the first Close
 
 	writer writer
+	lock   *durable.Lock
 	done   chan struct{} // closed when the writer has ended
 }
 
@@ -119,6 +121,9 @@ func Open(cfg Config) (*Log, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	if cfg.space == nil {
+		cfg.space = space
+	}
 	if cfg.Partitions < 1 || cfg.Partitions >= startPartition {
 		return nil, fmt.Errorf("open log %s: %d partitions, want 1 to %d", cfg.Dir, cfg.Partitions, startPartition-1)
 	}
@@ -130,7 +135,7 @@ func Open(cfg Config) (*Log, error) {
 	l.alarm.full, l.alarm.failed = fullCondition(), failedCondition()
 	l.count = newCounters(cfg.Meter, l)
 	if err := l.recover(); err != nil {
-		return nil, fmt.Errorf("open log %s: %w", cfg.Dir, err)
+		return nil, errors.Join(fmt.Errorf("open log %s: %w", cfg.Dir, err), l.unlock())
 	}
 	go l.write()
 	l.start++
@@ -166,6 +171,14 @@ func (l *Log) Next() []uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return append([]uint64(nil), l.next...)
+}
+
+// First returns the offset of the oldest record of every partition that the log still holds; where it holds none,
+// that of the next.
+func (l *Log) First() []uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return append([]uint64(nil), l.starts[l.oldest]...)
 }
 
 // Append puts r into the log and returns when it is fsynced. Appends of many goroutines share one fsync.
@@ -222,7 +235,18 @@ func (l *Log) Close() error {
 		close(l.quit)
 	}
 	<-l.done
-	return nil
+	if !first {
+		return nil
+	}
+	return l.unlock()
+}
+
+// unlock lets another process open the log.
+func (l *Log) unlock() error {
+	if l.lock == nil {
+		return nil
+	}
+	return l.lock.Close()
 }
 
 func (l *Log) path(segment uint64) string {

@@ -13,6 +13,11 @@ const readChunk = 4 << 20
 // ErrTrimmed means that records which were asked for have been trimmed: they landed under other marks.
 var ErrTrimmed = errors.New("the log no longer holds these records")
 
+// ErrAhead means that somebody has read records which this log never held: its end was lost, or an older copy was put
+// in its place. What is appended now would be taken for what was read then.
+var ErrAhead = errors.New("the log ends before the place it was read to: it lost its end, or is an older copy; " +
+	"move it away, and devices send again what has not landed")
+
 // Reader gives records in chain order, from the next offsets it was made with.
 type Reader struct {
 	l    *Log
@@ -30,8 +35,15 @@ func (l *Log) Reader(from []uint64) (*Reader, error) {
 		return nil, fmt.Errorf("read log: marks of %d partitions, the log has %d", len(from), len(l.next))
 	}
 	for p, n := range from {
-		if n > l.next[p] || n < l.starts[l.oldest][p] {
-			return nil, fmt.Errorf("read log: %w: partition %d from %d, it has %d to %d", ErrTrimmed, p, n, l.starts[l.oldest][p], l.next[p])
+		first, err := l.starts[l.oldest][p], error(nil)
+		switch {
+		case n < first:
+			err = ErrTrimmed
+		case n > l.next[p]:
+			err = ErrAhead
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read log: %w: partition %d from %d, it has %d to %d", err, p, n, first, l.next[p])
 		}
 	}
 	segment := l.oldest

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/headwater-iot/headwater/shared/durable"
 )
 
 // recover finds the segments, checks every record, cuts a torn tail, and opens the last segment.
@@ -16,6 +18,11 @@ func (l *Log) recover() error {
 	if err := l.cfg.Disk.MkdirAll(l.cfg.Dir, 0o755); err != nil {
 		return err
 	}
+	lock, err := durable.LockFile(filepath.Join(l.cfg.Dir, "LOCK"))
+	if err != nil {
+		return err
+	}
+	l.lock = lock
 	segments, err := l.segments()
 	if err != nil {
 		return err

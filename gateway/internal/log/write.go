@@ -3,6 +3,7 @@ package log
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -13,8 +14,11 @@ import (
 // Steps beyond those of durable.Disk, as its Step sees them.
 const (
 	stepAppend   = "append"   // write a group of records behind the tail
-	stepTruncate = "truncate" // take a group back that did not fit
+	stepTruncate = "truncate" // take a group back that did not fit, or is in doubt
 )
+
+// maxGroup bounds a group, and so the writer's memory: beyond it, fewer fsyncs gain nothing.
+const maxGroup = 8 << 20
 
 // writer is the state of the goroutine that writes; nobody else touches it.
 type writer struct {
@@ -33,8 +37,12 @@ func (l *Log) write() {
 		case <-l.quit:
 			open = false // nothing joins the queue any more; what is in it goes out
 		}
-		for group := l.take(); len(group) > 0; group = l.take() {
-			l.finish(group, l.commit(group))
+		for all := l.take(); len(all) > 0; all = l.take() {
+			for len(all) > 0 {
+				var group []*waiting
+				group, all = split(all)
+				l.finish(group, l.commit(group))
+			}
 		}
 	}
 	l.mu.Lock()
@@ -53,6 +61,17 @@ func (l *Log) take() []*waiting {
 	group := l.queue
 	l.queue = nil
 	return group
+}
+
+// split takes a group off the front of what waits.
+func split(all []*waiting) (group, rest []*waiting) {
+	size := 0
+	for i, w := range all {
+		if size += len(w.entry.Payload); size > maxGroup && i > 0 {
+			return all[:i], all[i:]
+		}
+	}
+	return all, nil
 }
 
 // finish tells everybody who waits.
@@ -75,8 +94,10 @@ func (l *Log) commit(group []*waiting) error {
 	if sticky != nil {
 		return sticky
 	}
-	if err := l.room(); err != nil {
-		return err
+	if group[0].entry.Kind != Start { // a log that cannot be opened cannot be landed, which is what makes room
+		if err := l.room(); err != nil {
+			return err
+		}
 	}
 	if l.tail.offset >= l.cfg.SegmentBytes {
 		if err := l.roll(next); err != nil {
@@ -99,16 +120,23 @@ func (l *Log) room() error {
 	if l.cfg.ReservePercent == 0 {
 		return nil
 	}
-	var st unix.Statfs_t
-	if err := unix.Statfs(l.cfg.Dir, &st); err != nil {
+	free, total, err := l.cfg.space(l.cfg.Dir)
+	if err != nil {
 		return nil //nolint:nilerr // a file system that does not say has no reserve; a write will tell
 	}
-	if st.Bavail*100 >= st.Blocks*uint64(l.cfg.ReservePercent) {
+	if free*100 >= total*uint64(l.cfg.ReservePercent) {
 		return nil
 	}
-	err := fmt.Errorf("%w: less than %d%% of it is free", ErrFull, l.cfg.ReservePercent)
+	err = fmt.Errorf("%w: less than %d%% of it is free", ErrFull, l.cfg.ReservePercent)
 	l.cfg.Health.Raise(l.alarm.full, err.Error())
 	return err
+}
+
+// space asks a file system for its free and total blocks.
+func space(dir string) (free, total uint64, err error) {
+	var st unix.Statfs_t
+	err = unix.Statfs(dir, &st)
+	return st.Bavail, st.Blocks, err
 }
 
 // encode numbers and stamps the group and fills the buffer. A clock that went back is held just ahead of where it was.
@@ -148,7 +176,9 @@ func (l *Log) put() error {
 		return unix.Fdatasync(int(l.writer.file.Fd()))
 	})
 	if err != nil {
-		return l.fail(fmt.Errorf("sync %s: %w", path, err))
+		// The kernel calls the pages clean that it could not write, and the next start would read them and believe them.
+		back := l.step(stepTruncate, path, func() error { return l.writer.file.Truncate(l.tail.offset) })
+		return l.fail(errors.Join(fmt.Errorf("sync %s: %w", path, err), back))
 	}
 	return nil
 }
@@ -182,7 +212,9 @@ func (l *Log) fail(cause error) error {
 func (l *Log) roll(next []uint64) error {
 	h := header{Log: l.id, Segment: l.tail.segment + 1, Next: next}
 	if err := l.cfg.Disk.WriteFile(l.path(h.Segment), h.bytes(), 0o644); err != nil {
-		if errors.Is(err, unix.ENOSPC) {
+		// Once the name is there, a crash may bring it back: then nothing may follow the old tail any more.
+		_, named := os.Stat(l.path(h.Segment))
+		if errors.Is(err, unix.ENOSPC) && errors.Is(named, fs.ErrNotExist) {
 			full := fmt.Errorf("%w: start a segment: %w", ErrFull, err)
 			l.cfg.Health.Raise(l.alarm.full, full.Error())
 			return full
@@ -248,6 +280,9 @@ func (l *Log) trimmable(next []uint64) (uint64, bool) {
 	defer l.mu.Unlock()
 	if l.oldest >= l.tail.segment || len(next) != len(l.next) {
 		return 0, false
+	}
+	if l.oldest+1 == l.tail.segment && l.tail.offset == (&header{Next: next}).size() {
+		return 0, false // the start counter is nowhere but in the segment before, until the last one has a record
 	}
 	for p, start := range l.starts[l.oldest+1] {
 		if start > next[p] {
