@@ -38,11 +38,12 @@ func (r *Ring) SetHeader(h Header) {
 // writeHeader writes the slot that is not valid now, so that a kill in the middle leaves the other.
 func (r *Ring) writeHeader() {
 	r.gen++
+	r.told = r.headPos()
 	b := make([]byte, 0, slotBytes)
 	b = append(b, "HWR1\x00\x00\x00\x00"...)
 	b = binary.LittleEndian.AppendUint64(b, r.gen)
 	b = binary.LittleEndian.AppendUint64(b, uint64(len(r.data)))
-	b = binary.LittleEndian.AppendUint64(b, r.headPos())
+	b = binary.LittleEndian.AppendUint64(b, r.told)
 	h := &r.head
 	for _, v := range []uint64{
 		uint64(h.Epoch), uint64(h.Predecessor), uint64(h.Boot), h.Next, h.Floor,

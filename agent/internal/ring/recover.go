@@ -55,6 +55,7 @@ func (r *Ring) Recover() Found {
 	if known {
 		r.head, r.gen, from = s.Header, s.gen, s.head
 	}
+	r.told = from
 	found := Found{Known: known}
 	all := r.collect(from)
 	r.tail = from

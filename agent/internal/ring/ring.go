@@ -45,6 +45,7 @@ type Ring struct {
 	gen   uint64
 	head  Header
 	tail  uint64 // pos of the next record
+	told  uint64 // where the header says that records begin
 	recs  []rec  // from the first unreleased to the tail, ascending
 	unmap func() error
 	path  string // "" for a heap ring
@@ -96,6 +97,10 @@ func (r *Ring) Append(kind Kind, counter uint64, readings int, payload []byte, r
 	}
 	if need+reserve > len(r.data)-r.Used() {
 		return 0, ErrFull
+	}
+	// Nothing is written over that the header still tells of: a process that recovers would miss it.
+	if r.tail+uint64(need)-r.told > uint64(len(r.data)) {
+		r.writeHeader()
 	}
 	if size > left {
 		r.fill(left)
@@ -172,18 +177,13 @@ func (r *Ring) Release(pos uint64) {
 	for n < len(r.recs) && r.recs[n].released {
 		n++
 	}
-	if n == 0 {
-		return
-	}
-	// The header must know the new head before anything is written over the old one.
 	r.recs = slices.Delete(r.recs, 0, n)
-	r.writeHeader()
 }
 
 // Reset forgets everything.
 func (r *Ring) Reset() {
 	clear(r.data)
-	r.recs, r.tail = nil, 0
+	r.recs, r.tail, r.told = nil, 0, 0
 	r.SetHeader(Header{})
 }
 
