@@ -125,3 +125,38 @@ func TestPowerCut(t *testing.T) {
 	})
 	fmt.Print(table)
 }
+
+// TestDiskFull: the card is smaller than the quota, and somebody else fills what is left of it. Every
+// reading lands or is in a gap, the gaps too survive the process, and the epoch ends in order.
+func TestDiskFull(t *testing.T) {
+	for name, filler := range map[string]bool{"by us": false, "by others": true} {
+		t.Run(name, func(t *testing.T) {
+			c := newCard(t)
+			c.mount()
+			defer c.unmount()
+			cfg := config(t)
+			cfg.Dir, cfg.Quota = c.dir+"/data", 1<<30
+			o := mustOpen(t, cfg)
+			if filler {
+				f, err := os.Create(c.dir + "/filler")
+				must(t, err)
+				for err == nil {
+					_, err = f.Write(make([]byte, 4096))
+				}
+				must(t, f.Close())
+			}
+			const rows = 10_000
+			for i := range rows {
+				must(t, o.Append(heavy(i, 12<<10))) // 120 MB on 96
+			}
+			kill(t, o)
+			o = mustOpen(t, cfg)
+			l := newLake(t)
+			l.drain(o)
+			if gapped := wantAccounted(t, l, rows, 10); gapped == 0 {
+				t.Fatal("nothing was given up: the card was not full")
+			}
+			must(t, o.Close())
+		})
+	}
+}
