@@ -80,10 +80,10 @@ def main():
     else:
         result["pyiceberg"] = {"rows": arrow.num_rows}
         if files:
-            result["duckdb"] = {"rows": con.read_parquet(files).aggregate("count(*)").fetchone()[0]}
+            result["duckdb"] = {"rows": con.read_parquet(files).aggregate("count(*)").fetchall()[0][0]}
     if args.glob:
         everything = glob.glob(os.path.join(local(table.location()), "data", "**", "*.parquet"), recursive=True)
-        result["glob_rows"] = con.read_parquet(everything).aggregate("count(*)").fetchone()[0]
+        result["glob_rows"] = con.read_parquet(everything).aggregate("count(*)").fetchall()[0][0]
     print(json.dumps(result, indent=1))
 
 

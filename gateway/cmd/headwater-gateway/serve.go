@@ -44,6 +44,7 @@ func runGateway(ctx context.Context, fs *flag.FlagSet, parse func() ([]string, e
 	}
 	opt.Logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 	opt.DieAt = os.Getenv("HEADWATER_DIE_AT")
+	opt.Die = func() { os.Exit(137) } // no deferred call runs: what is on the disk is what a power cut leaves
 	return app.Run(ctx, s, opt)
 }
 

@@ -14,6 +14,7 @@ type Counts struct {
 	Gaps        uint64 // sum of count, sealed by the agent
 	Presumed    uint64 // sum of count of presumed rows
 	Removed     uint64 // landed once, and expired or forgotten since
+	Duplicates  uint64 // rows of readings beyond the first of a (device, epoch, seq)
 }
 
 // Ledger is the balance of a device: accepted = landed + quarantined + gaps + pending.
@@ -26,6 +27,7 @@ type Ledger struct {
 	Pending     uint64 // neither closed nor presumed: on the device, on the way, or in the log
 	Held        uint64 // of these, what the device claimed to hold in its last hello
 	OpenEnded   bool   // an epoch ended by a power cut: how much was behind its last seq is not known
+	OpenMax     uint64 // with OpenEnded: at most so much, by what the agents declared; 0 = they did not
 
 	Difference int64  // accepted less the terms; 0 in a lake that is whole
 	Problem    string // what does not agree, "" = nothing
@@ -46,7 +48,10 @@ func Balance(cursors []table.Cursor, have Counts) Ledger {
 		l.Gaps += c.GapSeqs
 		l.Presumed += c.Presumed.Count()
 		l.Held += c.Held
-		l.OpenEnded = l.OpenEnded || c.PresumedOpen
+		if c.PresumedOpen {
+			l.OpenEnded = true
+			l.OpenMax += c.PresumedMax
+		}
 		filled := c.Closed.Clone()
 		filled.AddSet(&c.Presumed)
 		for _, r := range filled.Missing(0, c.Accepted) {
@@ -72,6 +77,9 @@ func (l *Ledger) compare(closed uint64, have Counts) string {
 	same("gaps", l.Gaps, have.Gaps)
 	same("presumed", l.Presumed, have.Presumed)
 	same("closed", closed, l.Landed+l.Quarantined+l.Gaps)
+	if have.Duplicates != 0 {
+		bad = append(bad, fmt.Sprintf("%d rows of readings that were there before", have.Duplicates))
+	}
 	if l.Difference != 0 {
 		bad = append(bad, fmt.Sprintf("accepted is %+d off its terms", l.Difference))
 	}

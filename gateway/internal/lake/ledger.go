@@ -11,35 +11,22 @@ import (
 	"github.com/apache/iceberg-go"
 	icetable "github.com/apache/iceberg-go/table"
 
+	"github.com/headwater-iot/headwater/gateway/internal/cursor"
 	"github.com/headwater-iot/headwater/gateway/internal/table"
 	"github.com/headwater-iot/headwater/shared/seqset"
 )
 
-// DeviceLedger is the balance of one device: what the agent accepted and where it went. The upper half is what the
-// cursors say; the lower half is counted in the tables they speak of, and has to agree.
+// DeviceLedger is what the tables say of one device: its cursors, and the rows they speak of, counted one by one.
 type DeviceLedger struct {
-	Device      string `json:"device"`
-	Accepted    uint64 `json:"accepted"`    // the agent's own figure, as of its last hello
-	Held        uint64 `json:"held"`        // of those, what the device claimed to hold and was not closed then
-	Landed      uint64 `json:"landed"`      // closed by landing
-	Quarantined uint64 `json:"quarantined"` // closed by quarantine
-	Gaps        uint64 `json:"gaps"`        // closed by gaps that the agent sealed
-	Presumed    uint64 `json:"presumed"`    // presumed lost, not closed; open ends not counted
-
-	PresentRows     uint64 `json:"present_rows"`     // rows in readings
-	QuarantineCount uint64 `json:"quarantine_count"` // sum of count in quarantine
-	GapCount        uint64 `json:"gap_count"`        // sum of count in gaps, sealed by the agent
-	PresumedCount   uint64 `json:"presumed_count"`   // the same, presumed
-	Duplicates      uint64 `json:"duplicates"`       // with LedgerRequest.Unique: rows beyond the first of a (device, epoch, seq)
-
-	Pending  int64 `json:"pending"`  // accepted - landed - quarantined - gaps - presumed; below 0 when the last hello is older than that
-	Balanced bool  `json:"balanced"` // cursors and tables agree, and nothing is there twice
+	Device  string
+	Cursors []table.Cursor
+	Counts  cursor.Counts
 }
 
 // LedgerRequest says what to balance.
 type LedgerRequest struct {
 	Device string // "" = all
-	Unique bool   // also look for two rows of one reading
+	Unique bool   // also count two rows of one reading
 }
 
 // ledger is a balance in the making.
@@ -57,7 +44,7 @@ func (l *ledger) of(device string) *DeviceLedger {
 	return d
 }
 
-// Ledger balances every device, in the order of their names. All tables are read as of one moment: a commit that
+// Ledger returns what is there of every device, in the order of their names. All tables are read as of one moment: a commit that
 // comes meanwhile is not in it.
 func (r *Reader) Ledger(ctx context.Context, req LedgerRequest) ([]DeviceLedger, error) {
 	tables, err := r.cat.LoadTables(ctx, table.Namespace)
@@ -94,19 +81,14 @@ func (r *Reader) Ledger(ctx context.Context, req LedgerRequest) ([]DeviceLedger,
 			return nil, fmt.Errorf("read %s: %w", part.table, err)
 		}
 	}
-	return l.balance(), nil
+	return l.sorted(), nil
 }
 
 func (l *ledger) cursors(ctx context.Context, t *icetable.Table, filter iceberg.BooleanExpression) error {
 	latest, err := latestCursors(ctx, t, filter)
 	for _, c := range latest {
 		d := l.of(c.Device)
-		d.Accepted += c.Accepted
-		d.Held += c.Held
-		d.Landed += c.Landed
-		d.Quarantined += c.Quarantined
-		d.Gaps += c.GapSeqs
-		d.Presumed += c.Presumed.Count()
+		d.Cursors = append(d.Cursors, c)
 	}
 	return err
 }
@@ -120,9 +102,9 @@ func (l *ledger) readings(batch arrow.RecordBatch) error {
 			to++
 		}
 		d := l.of(string([]byte(name)))
-		d.PresentRows += uint64(to - from)
+		d.Counts.Readings += uint64(to - from)
 		if batch.NumCols() > 1 {
-			d.Duplicates += l.duplicates(batch, d.Device, from, to)
+			d.Counts.Duplicates += l.duplicates(batch, d.Device, from, to)
 		}
 		from = to
 	}
@@ -159,7 +141,7 @@ func (l *ledger) set(device, epoch string) *seqset.Set {
 func (l *ledger) quarantine(batch arrow.RecordBatch) error {
 	devices, counts := column(batch, "device").(array.StringLike), column(batch, "count").(*array.Int64)
 	for i := range int(batch.NumRows()) {
-		l.of(string([]byte(devices.Value(i)))).QuarantineCount += uint64(counts.Value(i))
+		l.of(string([]byte(devices.Value(i)))).Counts.Quarantined += uint64(counts.Value(i))
 	}
 	return nil
 }
@@ -170,22 +152,18 @@ func (l *ledger) gaps(batch arrow.RecordBatch) error {
 	for i := range int(batch.NumRows()) {
 		d := l.of(string([]byte(devices.Value(i))))
 		if presumed.Value(i) {
-			d.PresumedCount += uint64(counts.Value(i))
+			d.Counts.Presumed += uint64(counts.Value(i))
 		} else {
-			d.GapCount += uint64(counts.Value(i))
+			d.Counts.Gaps += uint64(counts.Value(i))
 		}
 	}
 	return nil
 }
 
-func (l *ledger) balance() []DeviceLedger {
-	var all []DeviceLedger
+func (l *ledger) sorted() []DeviceLedger {
+	all := make([]DeviceLedger, 0, len(l.devices))
 	for _, name := range slices.Sorted(maps.Keys(l.devices)) {
-		d := *l.devices[name]
-		d.Pending = int64(d.Accepted) - int64(d.Landed+d.Quarantined+d.Gaps+d.Presumed)
-		d.Balanced = d.Landed == d.PresentRows && d.Quarantined == d.QuarantineCount &&
-			d.Gaps == d.GapCount && d.Presumed == d.PresumedCount && d.Duplicates == 0
-		all = append(all, d)
+		all = append(all, *l.devices[name])
 	}
 	return all
 }

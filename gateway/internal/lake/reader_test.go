@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/headwater-iot/headwater/gateway/internal/cursor"
 	"github.com/headwater-iot/headwater/gateway/internal/lake/scan"
 	"github.com/headwater-iot/headwater/gateway/internal/table"
 )
@@ -169,10 +170,10 @@ func TestLedger(t *testing.T) {
 	dir := t.TempDir()
 	l := openLake(t, dir, nil)
 	m := takeOver(t, l, logA)
-	a := cursor("a", 1, 10)
+	a := cursorOf("a", 1, 10)
 	a.Accepted, a.Held, a.Landed, a.Quarantined, a.GapSeqs = 20, 3, 4, 2, 4
 	a.Presumed.Add(10, 13)
-	b := cursor("b", 1, 3)
+	b := cursorOf("b", 1, 3)
 	b.Accepted = 3
 	q := table.QuarantineRow{Device: "a", Epoch: 7, From: 4, To: 6, Count: 2, Reason: "x", Fate: "held", Origin: table.Origin{Log: logA}}
 	evidence := q
@@ -188,19 +189,23 @@ func TestLedger(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := openReader(t, dir)
-	want := []DeviceLedger{
-		{
-			Device: "a", Accepted: 20, Held: 3, Landed: 4, Quarantined: 2, Gaps: 4, Presumed: 3, Pending: 7, Balanced: true,
-			PresentRows: 4, QuarantineCount: 2, GapCount: 4, PresumedCount: 3,
-		},
-		{Device: "b", Accepted: 3, Landed: 3, PresentRows: 3, Balanced: true},
+	want := map[string]cursor.Counts{
+		"a": {Readings: 4, Quarantined: 2, Gaps: 4, Presumed: 3},
+		"b": {Readings: 3},
 	}
 	for _, req := range []LedgerRequest{{}, {Unique: true}} {
 		got, err := r.Ledger(t.Context(), req)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(want, got); diff != "" {
+		counts := map[string]cursor.Counts{}
+		for _, d := range got {
+			counts[d.Device] = d.Counts
+			if len(d.Cursors) != 1 || d.Cursors[0].Device != d.Device {
+				t.Errorf("%+v: device %s has the cursors %+v", req, d.Device, d.Cursors)
+			}
+		}
+		if diff := cmp.Diff(want, counts); diff != "" {
 			t.Errorf("%+v (-want +got):\n%s", req, diff)
 		}
 	}
@@ -210,7 +215,7 @@ func TestLedger(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := r.Ledger(t.Context(), LedgerRequest{Device: "b", Unique: true})
-	if err != nil || len(got) != 1 || got[0].Balanced || got[0].Duplicates != 1 || got[0].PresentRows != 4 {
+	if err != nil || len(got) != 1 || got[0].Counts.Duplicates != 1 || got[0].Counts.Readings != 4 {
 		t.Errorf("%+v %v", got, err)
 	}
 }
