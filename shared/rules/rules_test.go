@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"go/ast"
 	"go/token"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -168,10 +169,32 @@ func forbidCalls(f file, report func(token.Pos, string), pkg string, names ...st
 	})
 }
 
+// noSleep takes sleeps in a bubble of testing/synctest, where no real time passes: in a function literal that is
+// handed to synctest.Test, and in a helper whose comment says "in a bubble".
 func noSleep(f file, report func(token.Pos, string)) {
-	if f.isTest() {
-		forbidCalls(f, report, "time", "Sleep")
+	if !f.isTest() {
+		return
 	}
+	var bubbles []ast.Node
+	ast.Inspect(f.ast, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.FuncDecl:
+			if strings.Contains(n.Doc.Text(), "in a bubble") {
+				bubbles = append(bubbles, n)
+			}
+		case *ast.CallExpr:
+			if isSelector(n.Fun, "synctest", "Test") && len(n.Args) == 2 {
+				bubbles = append(bubbles, n.Args[1])
+			}
+		}
+		return true
+	})
+	forbidCalls(f, func(at token.Pos, text string) {
+		inside := func(b ast.Node) bool { return b.Pos() <= at && at < b.End() }
+		if !slices.ContainsFunc(bubbles, inside) {
+			report(at, text)
+		}
+	}, "time", "Sleep")
 }
 
 func ownLogger(f file, report func(token.Pos, string)) {

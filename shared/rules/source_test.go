@@ -99,6 +99,32 @@ func TestRulesSeeViolations(t *testing.T) {
 	}
 }
 
+// TestSleepIsSeenOutsideBubblesOnly is the control of what the rule about sleeping takes.
+func TestSleepIsSeenOutsideBubblesOnly(t *testing.T) {
+	const sleep = "time.Sleep(time.Second)"
+	for text, want := range map[string]int{
+		"func TestA(t *testing.T) { synctest.Test(t, func(t *testing.T) { " + sleep + " }) }":                 0,
+		"func TestA(t *testing.T) { synctest.Test(t, func(t *testing.T) { go func() { " + sleep + " }() }) }": 0,
+		"func TestA(t *testing.T) { " + sleep + "; synctest.Test(t, func(t *testing.T) {}); " + sleep + " }":  2,
+		"func TestA(t *testing.T) { t.Run(name, func(t *testing.T) { " + sleep + " }) }":                      1,
+		"func TestA(t *testing.T) { synctest.Test(t, a) }\nfunc a(t *testing.T) { " + sleep + " }":            1,
+		"// pass lets time pass; in a bubble.\nfunc pass() { " + sleep + " }":                                 0,
+		"// pass lets time pass.\nfunc pass() { " + sleep + " }":                                              1,
+		"// in a bubble\n\nfunc pass() { " + sleep + " }":                                                     1,
+		"func TestA(t *testing.T) { nap := time.Sleep; nap(time.Second) }":                                    1,
+	} {
+		f, err := parse("a_test.go", "package a\n"+text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := 0
+		noSleep(f, func(token.Pos, string) { found++ })
+		if found != want {
+			t.Errorf("found %d sleeps outside a bubble, want %d:\n%s", found, want, text)
+		}
+	}
+}
+
 // TestEveryPackageSaysWhatItPromises wants one package comment in each folder with code.
 func TestEveryPackageSaysWhatItPromises(t *testing.T) {
 	documented := map[string]bool{}
