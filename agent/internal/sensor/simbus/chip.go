@@ -1,7 +1,6 @@
 package simbus
 
 import (
-	"context"
 	"errors"
 	"math"
 	"math/rand/v2"
@@ -45,7 +44,7 @@ type Chip struct {
 	nacks  int             // guarded by mu: transactions to refuse
 	stuck  bool            // guarded by mu
 	busy   bool            // guarded by mu
-	hang   context.Context // guarded by mu: transactions wait for its end; nil: they do not
+	hang   <-chan struct{} // guarded by mu: transactions wait until it is closed; nil: they do not
 }
 
 func newChip(id byte, seed uint64, now func() time.Time) *Chip {
@@ -94,11 +93,11 @@ func (c *Chip) Busy(on bool) {
 
 // Hang makes transactions of this chip wait until release is called, as a kernel does with a held clock line.
 func (c *Chip) Hang() (release func()) {
-	ctx, cancel := context.WithCancel(context.Background())
+	released := make(chan struct{})
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.hang = ctx
-	return cancel
+	c.hang = released
+	return sync.OnceFunc(func() { close(released) })
 }
 
 // tx is one transaction: what is written, then what is read.
@@ -140,7 +139,7 @@ func (c *Chip) wait() {
 	running := c.busy || c.now().Before(c.ready)
 	c.mu.Unlock()
 	if hang != nil {
-		<-hang.Done()
+		<-hang
 	}
 	if running {
 		time.Sleep(time.Millisecond)
