@@ -13,10 +13,11 @@ import (
 	"go.etcd.io/bbolt"
 )
 
+// Read only, all of them.
 var (
-	bucketBatches = []byte("b")    // read only, as all of these
-	bucketInfo    = []byte("i")    //
-	keyInfo       = []byte("info") //
+	bucketBatches = []byte("b")
+	bucketInfo    = []byte("i")
+	keyInfo       = []byte("info")
 	castagnoli    = crc32.MakeTable(crc32.Castagnoli)
 )
 
