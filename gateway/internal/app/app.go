@@ -32,7 +32,8 @@ type Options struct {
 	Announce    string // file for the addresses, "" = none
 	DefaultMQTT bool   // nobody asked for the MQTT address: a busy port is replaced
 	DefaultHTTP bool   // the same for HTTP
-	DieAt       string // step of a commit at which the process ends, "" = none (tests)
+	DieAt       string // step of a commit at which Die is called, "" = none (tests)
+	Die         func() // ends the process as kill -9 would; only main may do that
 }
 
 // Gateway is an assembled gateway. Its stages run in Run.
@@ -179,8 +180,8 @@ func (g *Gateway) tables(ctx context.Context) ([]console.Table, error) {
 	return out, err
 }
 
-// dieAt ends the process, as kill -9 would, when a commit reaches the named step for the second time: the first
-// commit of a lake is not the usual one.
+// dieAt ends the process when a commit reaches the named step for the second time: the first commit of a lake is
+// not the usual one.
 func dieAt(opt Options) func(string) error {
 	if opt.DieAt == "" {
 		return nil
@@ -190,7 +191,7 @@ func dieAt(opt Options) func(string) error {
 		if step == opt.DieAt {
 			if seen++; seen == 2 {
 				opt.Logger.Warn("dying as asked", "step", step)
-				os.Exit(137)
+				opt.Die()
 			}
 		}
 		return nil
