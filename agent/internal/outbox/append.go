@@ -22,7 +22,7 @@ const maxRow = wire.MaxSealed / 2
 // seal.ErrRow for a row that nothing could carry, and ErrFull when there is no place left at all.
 func (o *Outbox) Append(row record.Row) error {
 	if err := seal.Check(&row); err != nil {
-		o.meters.refused.Inc()
+		o.meters.unfit.Inc()
 		o.conds.board.Raise(o.conds.unsealedRows, err.Error())
 		return fmt.Errorf("append row: %w", err)
 	}
@@ -32,6 +32,7 @@ func (o *Outbox) Append(row record.Row) error {
 			return err
 		}
 		if try == 3 { // three times there was room, and others took it; or there is none
+			o.meters.noRoom.Inc()
 			return fmt.Errorf("append row of %s: %w", row.Sensor, ErrFull)
 		}
 		o.makeRoom()
@@ -47,7 +48,7 @@ func (o *Outbox) tryAppend(row record.Row) error {
 	o.buf = ring.AppendRow(o.buf[:0], &row)
 	size := ring.Size(len(o.buf))
 	if size > min(o.ring.Cap()/rowShare, maxRow) {
-		o.meters.refused.Inc()
+		o.meters.tooLarge.Inc()
 		return fmt.Errorf("append row of %s: %w: %d bytes", row.Sensor, seal.ErrRow, size)
 	}
 	if o.rowBytes+size > o.ring.Cap()/rowShare {

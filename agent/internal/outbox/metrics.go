@@ -11,7 +11,8 @@ import (
 // meters are the instruments of an outbox. accepted + recovered = sealed + waiting, and every sealed
 // reading ends as landed, held or dropped.
 type meters struct {
-	accepted, rows, refused                *meter.Counter
+	accepted, rows                         *meter.Counter
+	unfit, tooLarge, noRoom                *meter.Counter // rows refused
 	sealed, batches, landed                *meter.Counter
 	writes, written, metaWrites            *meter.Counter
 	dropped, damaged, unsealable           *meter.Counter
@@ -25,10 +26,15 @@ func newMeters(r *meter.Registry) *meters {
 	dropped := func(reason string) *meter.Counter {
 		return r.Counter(p+"dropped_total", "Readings given up and replaced by a sealed gap, by reason.", "reason", reason)
 	}
+	refused := func(reason string) *meter.Counter {
+		return r.Counter(p+"refused_rows_total", "Rows that Append did not accept, by reason.", "reason", reason)
+	}
 	return &meters{
 		accepted:       r.Counter(p+"accepted_total", "Readings accepted."),
 		rows:           r.Counter(p+"rows_total", "Rows accepted."),
-		refused:        r.Counter(p+"refused_rows_total", "Rows refused because no batch can carry them."),
+		unfit:          refused("unfit"),
+		tooLarge:       refused("too_large"),
+		noRoom:         refused("no_room"),
 		recovered:      r.Counter(p+"recovered_total", "Readings of a process that died, sealed by this one."),
 		sealed:         r.Counter(p+"sealed_total", "Readings sealed."),
 		batches:        r.Counter(p+"sealed_batches_total", "Batches sealed."),

@@ -107,6 +107,7 @@ func (o *Outbox) recover() error {
 	}
 	found := o.openRing()
 	last := o.endLineage(found)
+	o.resumed = o.anchors[o.cfg.Boot]
 	o.order()
 	o.missDamaged(manifests)
 	o.dropGapped()

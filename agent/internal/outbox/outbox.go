@@ -32,6 +32,8 @@ type Outbox struct {
 	wake   chan struct{} // 1: there may be something to send
 	kick   chan struct{} // 1: Run should look at its clock
 
+	resumed wire.Anchor // see LastAnchor; fixed by Open
+
 	flash    sync.Mutex
 	shut     bool // Close has begun
 	store    *segment.Store
@@ -89,6 +91,10 @@ func (o *Outbox) Epoch() record.Epoch {
 }
 
 func (o *Outbox) current() *epoch { return o.epochs[len(o.epochs)-1] }
+
+// LastAnchor returns the anchor that an earlier process of this boot used, so that the clock can go on with
+// its generation; its state is NoAnchor when there was none.
+func (o *Outbox) LastAnchor() wire.Anchor { return o.resumed }
 
 // Wake receives when there may be something new to send.
 func (o *Outbox) Wake() <-chan struct{} { return o.wake }

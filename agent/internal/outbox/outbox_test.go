@@ -65,6 +65,9 @@ func TestKilledProcessIsTakenOver(t *testing.T) {
 	appendRows(t, o, 50, 80)
 	kill(t, o)
 	o = mustOpen(t, cfg)
+	if a := o.LastAnchor(); a.State != wire.Synced || a.Generation != 1 {
+		t.Fatalf("last anchor %+v", a)
+	}
 	l := newLake(t)
 	l.drain(o)
 	l.wantRows(0, 80)
@@ -116,7 +119,7 @@ func TestHealthyHourWritesNothing(t *testing.T) {
 		for range 3600 {
 			appendRows(t, o, i, i+10)
 			i += 10
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 			if i%20 == 0 { // every other second the gateway commits
 				l.drain(o)
 			}
@@ -147,7 +150,7 @@ func TestOnFlashWithinFlushInterval(t *testing.T) {
 		done := make(chan error)
 		go func() { done <- o.Run(ctx) }()
 		appendRows(t, o, 0, 10)
-		time.Sleep(cfg.orDefault())
+		<-time.After(cfg.orDefault())
 		synctest.Wait()
 		cancel()
 		<-done
@@ -186,12 +189,12 @@ func TestStoredButNotLandedGoesToFlashAfterAMinute(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- o.Run(ctx) }()
-		time.Sleep(landWithin - time.Second)
+		<-time.After(landWithin - time.Second)
 		synctest.Wait()
 		if n := o.meters.writes.Value(); n != 0 {
 			t.Fatalf("%d writes before a minute has passed", n)
 		}
-		time.Sleep(2 * time.Second)
+		<-time.After(2 * time.Second)
 		synctest.Wait()
 		if n := o.meters.writes.Value(); n != 1 {
 			t.Fatalf("%d writes after a minute", n)
