@@ -2,6 +2,7 @@ package log
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"io/fs"
 	"os"
@@ -77,17 +78,30 @@ func TestTrimKeepsTheStartCounter(t *testing.T) {
 	}
 }
 
-// TestUnknownKindIsGivenAsItIs: a newer binary may have written it, and landing stops by its name.
+// TestUnknownKindIsGivenAsItIs writes what a newer binary may write: landing has to see it, and stop by its name.
 func TestUnknownKindIsGivenAsItIs(t *testing.T) {
 	dir := t.TempDir()
 	l := open(t, dir)
+	l.Close()
 	payload := []byte{200, 1, 2} // no client of 200 bytes
-	if _, err := l.Append(t.Context(), Record{Kind: 77, Partition: 1, Payload: payload}); err != nil {
+	b := []byte{20 + 3, 0, 0, 0, 0, 0, 0, 0, 77, flagLeads, 1, 0}
+	b = append(b, 0, 0, 0, 0, 0, 0, 0, 0)
+	b = binary.LittleEndian.AppendUint64(b, 1<<60)
+	b = append(b, payload...)
+	binary.LittleEndian.PutUint32(b[4:], recordSum(b))
+	f, err := os.OpenFile(l.path(0), os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
 		t.Fatal(err)
 	}
-	l.Close()
+	if _, err := f.Write(b); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
 	again := open(t, dir)
-	if e := readAll(t, again, make([]uint64, partitions), 1)[0]; e.Kind != 77 || e.Client != "" || !bytes.Equal(e.Payload, payload) {
+	if next := again.Next(); next[1] != 1 {
+		t.Fatalf("the record was taken for damage: next offsets %v", next)
+	}
+	if e := readAll(t, again, make([]uint64, partitions), 1)[0]; e.Kind != 77 || e.Partition != 1 || e.Client != "" || !bytes.Equal(e.Payload, payload) {
 		t.Errorf("read %+v", e)
 	}
 }
