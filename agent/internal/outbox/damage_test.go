@@ -265,3 +265,46 @@ func flipLastRow(b []byte) []byte {
 	b[i] ^= 1
 	return b
 }
+
+// TestFileVanishesUnderARunningOutbox: the file is cut or garbled after it was read well at the start, before or
+// after it was opened for the backlog. What is gone becomes a gap; the process lives.
+func TestFileVanishesUnderARunningOutbox(t *testing.T) {
+	for name, c := range map[string]struct {
+		opened bool
+		damage func([]byte) []byte
+	}{
+		"emptied":              {false, func([]byte) []byte { return nil }},
+		"garbled":              {false, func(b []byte) []byte { return bytes.Repeat([]byte{0x5a}, len(b)) }},
+		"cut while mapped":     {true, func(b []byte) []byte { return b[:4096] }},
+		"garbled while mapped": {true, func(b []byte) []byte { return bytes.Repeat([]byte{0x5a}, len(b)) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := config(t)
+			o := mustOpen(t, cfg)
+			for i := range 4 {
+				appendRows(t, o, 10*i, 10*i+10)
+				must(t, o.Seal())
+			}
+			first := o.Epoch()
+			must(t, o.Close())
+			o = mustOpen(t, cfg)
+			if c.opened {
+				if _, ok := o.Next(Backlog, func(Ref) bool { return false }); !ok {
+					t.Fatal("no backlog")
+				}
+			}
+			for _, f := range files(t, o.dir(), "*.seg") {
+				change(t, f, c.damage)
+			}
+			l := newLake(t)
+			l.drain(o)
+			l.wantDense()
+			if e := l.epochs[first]; !e.ended || e.closed.Mark() != 80 || e.gapped.Count() == 0 {
+				t.Fatalf("closed %v, gaps %v, ended %v", e.closed.Ranges(), e.gapped.Ranges(), e.ended)
+			}
+			if len(o.store.Segments()) != 0 || !raised(cfg.Health, "outbox-damaged") {
+				t.Fatalf("%d segments are left", len(o.store.Segments()))
+			}
+		})
+	}
+}

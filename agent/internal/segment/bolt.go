@@ -27,10 +27,18 @@ func guard(f func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("%w: %v", ErrDamaged, p)
+			err = fmt.Errorf("%w: %w: %v", ErrDamaged, errFault, p)
 		}
 	}()
 	return f()
+}
+
+// letGo closes a file unless bbolt panicked in it: it may have left its locks taken, and Close would wait for
+// them for ever. Such a file is given up with its mapping, of which there is one for each damaged file.
+func letGo(db *bbolt.DB, err error) {
+	if !errors.Is(err, errFault) {
+		_ = db.Close() // whatever was written was synced when its transaction ended
+	}
 }
 
 func options(readOnly, noSync bool) *bbolt.Options {

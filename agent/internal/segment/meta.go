@@ -20,7 +20,8 @@ var bucketMeta = []byte("m") // read only
 
 // Meta is the small file of facts beside the segments.
 type Meta struct {
-	db *bbolt.DB
+	db    *bbolt.DB
+	fault error // bbolt panicked in it: it is not touched any more; see letGo
 }
 
 // OpenMeta reads the facts in dir and writes them to a new file: what bbolt will change is always
@@ -54,8 +55,8 @@ func OpenMeta(dir string, opts ...Option) (m *Meta, facts map[string][]byte, dam
 	return m, facts, damaged, nil
 }
 
-func readMeta(path string) (map[string][]byte, error) {
-	facts := make(map[string][]byte)
+func readMeta(path string) (facts map[string][]byte, err error) {
+	facts = make(map[string][]byte)
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return facts, nil
 	}
@@ -63,7 +64,7 @@ func readMeta(path string) (map[string][]byte, error) {
 	if err != nil {
 		return facts, err
 	}
-	defer func() { _ = db.Close() }()
+	defer func() { letGo(db, err) }()
 	whole := true
 	err = guard(func() error {
 		return db.View(func(tx *bbolt.Tx) error {
@@ -108,6 +109,9 @@ func (m *Meta) makeRoom(facts map[string][]byte) error {
 
 // Put writes facts in one transaction; a nil value deletes. It is on flash when Put returns nil.
 func (m *Meta) Put(facts map[string][]byte) error {
+	if m.fault != nil {
+		return m.fault
+	}
 	err := guard(func() error {
 		return m.db.Update(func(tx *bbolt.Tx) error {
 			b := tx.Bucket(bucketMeta)
@@ -126,10 +130,18 @@ func (m *Meta) Put(facts map[string][]byte) error {
 		})
 	})
 	if err != nil {
-		return fmt.Errorf("write %s: %w", metaName, err)
+		err = fmt.Errorf("write %s: %w", metaName, err)
 	}
-	return nil
+	if errors.Is(err, errFault) {
+		m.fault = err
+	}
+	return err
 }
 
 // Close closes the file.
-func (m *Meta) Close() error { return m.db.Close() }
+func (m *Meta) Close() error {
+	if m.fault != nil {
+		return nil
+	}
+	return m.db.Close()
+}

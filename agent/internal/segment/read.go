@@ -3,6 +3,7 @@ package segment
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"go.etcd.io/bbolt"
@@ -23,7 +24,8 @@ func (seg *Segment) scan() error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = db.Close() }()
+	var fault error
+	defer func() { letGo(db, fault) }()
 	var front, back []byte // last key read from the front, first from the back
 	err = guard(func() error {
 		return db.View(func(tx *bbolt.Tx) error {
@@ -46,22 +48,22 @@ func (seg *Segment) scan() error {
 		return nil
 	}
 	seg.Damage++
-	_ = guard(func() error {
+	fault = errors.Join(err, guard(func() error {
 		return db.View(func(tx *bbolt.Tx) error {
 			c := tx.Bucket(bucketBatches).Cursor()
-			for k, v := c.Last(); k != nil && bytes.Compare(k, front) > 0; {
-				k, v = c.Seek(append(bytes.Clone(k[:8]), 0))
-				if k == nil || back != nil && bytes.Compare(k, back) >= 0 {
+			for k, _ := c.Last(); k != nil && bytes.Compare(k, front) > 0; {
+				first, v := c.Seek(append(bytes.Clone(k[:8]), 0))
+				if first == nil || back != nil && bytes.Compare(first, back) >= 0 {
 					return nil
 				}
-				back = bytes.Clone(k)
-				seg.take(c, k, v)
+				back = bytes.Clone(first)
+				seg.take(c, first, v)
 				c.Seek(back)
-				k, v = c.Prev()
+				k, _ = c.Prev()
 			}
 			return nil
 		})
-	})
+	}))
 	if seg.Count == 0 {
 		return err
 	}
@@ -162,7 +164,20 @@ func (s *Store) At(seg *Segment, seq uint64) (Item, error) {
 			return nil
 		})
 	})
+	if errors.Is(err, errFault) {
+		s.abandon(seg)
+	}
 	return item, err
+}
+
+// abandon forgets the open file of seg without closing it; see letGo.
+func (s *Store) abandon(seg *Segment) {
+	if seg == s.reader {
+		s.reader, s.rdb = nil, nil
+	}
+	if seg == s.active {
+		s.active, s.db = nil, nil
+	}
 }
 
 // seek returns the first chunk of the batch that holds seq, when inside is set, or of the next.

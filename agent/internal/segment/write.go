@@ -2,6 +2,7 @@ package segment
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -54,6 +55,9 @@ func (s *Store) Write(epoch record.Epoch, info []byte, batches []Batch) (int, er
 	}
 	if err := s.commit(info, batches[:n]); err != nil {
 		// What the file holds now is not known; it is closed, and only ever read again.
+		if errors.Is(err, errFault) {
+			s.abandon(s.active)
+		}
 		s.closeActive()
 		return 0, fmt.Errorf("write %d batches of epoch %s: %w", n, epoch, err)
 	}
