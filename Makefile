@@ -2,6 +2,8 @@
 SHELL := bash
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 LDFLAGS := -X github.com/headwater-iot/headwater/shared/buildinfo.linked=$(VERSION)
+# Where make build puts the programs; the end-to-end tests have a place of their own.
+BIN := bin/
 # The agent's status page and MQTT speak HTTP/1.1 at most; HTTP/2 would be 320 kB of an armv6 binary.
 AGENT_TAGS := nethttpomithttp2
 export LDFLAGS AGENT_TAGS
@@ -13,8 +15,8 @@ help: ## list the targets
 	@grep -E '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 8
 
 build: ## build both programs into bin/
-	CGO_ENABLED=0 go build -trimpath -tags $(AGENT_TAGS) -ldflags "-s -w $(LDFLAGS)" -o bin/ ./agent/cmd/headwater-agent
-	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w $(LDFLAGS)" -o bin/ ./gateway/cmd/headwater-gateway
+	CGO_ENABLED=0 go build -trimpath -tags $(AGENT_TAGS) -ldflags "-s -w $(LDFLAGS)" -o $(BIN) ./agent/cmd/headwater-agent
+	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w $(LDFLAGS)" -o $(BIN) ./gateway/cmd/headwater-gateway
 
 run: ## run a gateway and an agent here and watch readings arrive; Ctrl-C stops both
 	@scripts/run.sh
