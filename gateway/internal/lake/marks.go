@@ -48,7 +48,7 @@ func parseMarks(text string) (table.Marks, error) {
 	var m table.Marks
 	id, list, ok := strings.Cut(text, ";")
 	if !ok || len(id) != 2*len(m.Log) {
-		return m, fmt.Errorf("%q is not <log_id>;<partition>:<next>,...", text)
+		return m, fmt.Errorf("%q is not <log_id>;<partition>:<next>[,<partition>:<next>]", text)
 	}
 	if _, err := hex.Decode(m.Log[:], []byte(id)); err != nil {
 		return m, fmt.Errorf("%q: log_id: %w", text, err)

@@ -31,7 +31,6 @@ type river struct {
 	log    *landtest.Log
 	lander *land.Lander
 	told   []cursor.Update
-	read   int // records that were landed
 }
 
 func newRiver(t *testing.T, s land.Settings) *river {
