@@ -141,8 +141,10 @@ func drawFloats(t *rapid.T, n int) []float64 {
 	out := make([]float64, n)
 	shape := rapid.IntRange(0, 4).Draw(t, "shape")
 	scale := powers[rapid.IntRange(0, maxScale).Draw(t, "scale")]
-	odd := []float64{math.NaN(), math.Inf(1), math.Inf(-1), math.Copysign(0, -1), 0, math.MaxFloat64, math.SmallestNonzeroFloat64,
-		math.Float64frombits(0x7ff0000000000001), math.Float64frombits(0xfff8deadbeef0001), 1 << 53, 1<<53 - 1, 0.1, 1e15, 1e-15}
+	odd := []float64{
+		math.NaN(), math.Inf(1), math.Inf(-1), math.Copysign(0, -1), 0, math.MaxFloat64, math.SmallestNonzeroFloat64,
+		math.Float64frombits(0x7ff0000000000001), math.Float64frombits(0xfff8deadbeef0001), 1 << 53, 1<<53 - 1, 0.1, 1e15, 1e-15,
+	}
 	for i := range out {
 		switch shape {
 		case 0:

@@ -223,7 +223,8 @@ func TestParseNamesWhatIsWrong(t *testing.T) {
 func TestEnvelopeComesBack(t *testing.T) {
 	sealed := structures(t)["sealed readings"].bytes
 	for _, a := range []Anchor{
-		{}, testAnchor,
+		{},
+		testAnchor,
 		{State: Unsynced, Generation: math.MaxUint64, Wall: math.MinInt64, Monotonic: math.MaxInt64, Uncertainty: math.MaxUint64},
 	} {
 		got, s, err := ParseEnvelope(AppendEnvelope(nil, a, sealed))

@@ -4,11 +4,10 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
-
-	"os"
 )
 
 func TestListen(t *testing.T) {

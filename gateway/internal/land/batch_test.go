@@ -187,8 +187,10 @@ func TestAbsentAndNullCellsKeepTheirPlace(t *testing.T) {
 		Unit: record.Micro, Times: []int64{at(-10) * 1000, at(-9)*1000 + 1, at(-8) * 1000},
 		Columns: []record.Column{
 			{Series: "rare", Kind: record.Text, Rows: []uint32{1}, Texts: []string{"x"}},
-			{Series: "ill", Kind: record.Int, Null: []bool{false, true, false}, Ints: []int64{1, 0, 3},
-				Qual: []record.Quality{0, record.ReadError, record.Suspect}},
+			{
+				Series: "ill", Kind: record.Int, Null: []bool{false, true, false}, Ints: []int64{1, 0, 3},
+				Qual: []record.Quality{0, record.ReadError, record.Suspect},
+			},
 		},
 	}}}))
 	r.land()
