@@ -154,22 +154,29 @@ func helloOf(t testing.TB, client string, nonce uint64, epochs ...wire.HelloEpoc
 // greeting says hello of one epoch and returns the answer.
 func (w *world) greeting(client string, nonce uint64, epochs ...wire.HelloEpoch) *wire.Ack {
 	w.t.Helper()
-	before := len(w.acks[client])
+	before := len(w.acksOf(client))
 	if err := w.Hello(w.t.Context(), client, helloOf(w.t, client, nonce, epochs...)); err != nil {
 		w.t.Fatal(err)
 	}
-	if len(w.acks[client]) != before+1 {
-		w.t.Fatalf("hello got %d answers at once, want 1", len(w.acks[client])-before)
+	if len(w.acksOf(client)) != before+1 {
+		w.t.Fatalf("hello got %d answers at once, want 1", len(w.acksOf(client))-before)
 	}
-	return w.acks[client][before]
+	return w.acksOf(client)[before]
+}
+
+// acksOf returns the acks of a client so far.
+func (w *world) acksOf(client string) []*wire.Ack {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.acks[client]
 }
 
 func (w *world) last(client string) *wire.Ack {
 	w.t.Helper()
-	if len(w.acks[client]) == 0 {
+	if len(w.acksOf(client)) == 0 {
 		w.t.Fatalf("%s got no ack", client)
 	}
-	return w.acks[client][len(w.acks[client])-1]
+	return w.acksOf(client)[len(w.acksOf(client))-1]
 }
 
 func marks(a *wire.Ack) string {
@@ -231,7 +238,7 @@ func TestWindowOfBatchesGetsOneAck(t *testing.T) {
 			w.send(part{epoch: 5, from: 10 * i, n: 10})
 		}
 		time20ms(t)
-		if n := len(w.acks["dev"]); n != 2 {
+		if n := len(w.acksOf("dev")); n != 2 {
 			t.Errorf("50 batches got %d acks, want 1", n-1)
 		}
 		if got, want := marks(w.last("dev")), "5: stored 500[] landed 0[] ended false;"; got != want {
@@ -253,10 +260,10 @@ func TestCopiesAreAckedAndNotAppended(t *testing.T) {
 			}
 		}
 		time20ms(t)
-		acks := len(w.acks["dev"])
+		acks := len(w.acksOf("dev"))
 		w.send(part{epoch: 5, n: 4})
 		time20ms(t)
-		if len(w.acks["dev"]) != acks+1 {
+		if len(w.acksOf("dev")) != acks+1 {
 			t.Error("a copy got no ack")
 		}
 		w.send(part{epoch: 5, from: 2, n: 4, body: "wider"}) // holds something new
@@ -348,8 +355,8 @@ func TestRefusals(t *testing.T) {
 	}
 	w := newWorld(t)
 	for _, hello := range [][]byte{nil, helloOf(t, "other", 1), good} {
-		if err := w.Hello(t.Context(), "dev", hello); err != nil || len(w.log) != 0 || len(w.acks["dev"]) != 0 {
-			t.Errorf("hello of %d bytes: %v, %d records, %d acks", len(hello), err, len(w.log), len(w.acks["dev"]))
+		if err := w.Hello(t.Context(), "dev", hello); err != nil || len(w.log) != 0 || len(w.acksOf("dev")) != 0 {
+			t.Errorf("hello of %d bytes: %v, %d records, %d acks", len(hello), err, len(w.log), len(w.acksOf("dev")))
 		}
 	}
 }

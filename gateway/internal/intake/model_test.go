@@ -141,7 +141,7 @@ func modelRun(t *testing.T, rt *rapid.T) {
 			w.Open()
 			w.Loaded(all)
 		},
-		"": func(rt *rapid.T) { m.check(rt, w.acks["dev"]) },
+		"": func(rt *rapid.T) { m.check(rt, w.acksOf("dev")) },
 	})
 	conserved(rt, w)
 }
