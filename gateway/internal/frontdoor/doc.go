@@ -8,8 +8,8 @@
 //	    connection is closed, so that the device knows at once (TestWithheldPublishIsNotAcknowledged).
 //	I2  A client publishes on its own two topics and hears its own two topics, whatever it asks for
 //	    (TestTopicsOfOthersAreRefused). Its id names the device it speaks for.
-//	I3  A stranger costs little: no packet above 256 KiB, 10 s to say CONNECT, so many connections in all and per
-//	    address (TestOversizePacketClosesAtOnce, TestSilentConnectionIsDropped, TestConnectionLimits).
+//	I3  A stranger costs little: no packet above 256 KiB, the first not above 16, 10 s to say CONNECT, so many
+//	    connections in all and per address (TestOversizePacketClosesAtOnce, TestFirstPacketIsShort, TestSilentConnectionIsDropped, TestConnectionLimits).
 //	I4  A second session with the id of a living one takes over, after the first has ended with all it was doing
 //	    (TestTakeover).
 //	I5  No address but loopback is listened on without the word of the operator (TestListenAddresses).

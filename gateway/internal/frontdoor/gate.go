@@ -1,6 +1,7 @@
 package frontdoor
 
 import (
+	"encoding/binary"
 	"errors"
 	"log/slog"
 	"net"
@@ -13,7 +14,11 @@ import (
 const (
 	acceptPause = 50 * time.Millisecond // after an accept that failed: no file descriptor is free, for one
 	drainWithin = 2 * time.Second       // for the last answer to a client that does not read
+	maxConnect  = 16 << 10              // bytes of a CONNECT: client id, and what we ignore
+	longestHead = 5                     // bytes of an MQTT header; the broker refuses a longer one
 )
+
+var errConnect = errors.New("the first packet is too long for a CONNECT")
 
 // gate accepts connections within limits and knows which session each one is. It is the broker's only listener.
 type gate struct {
@@ -40,12 +45,29 @@ func newGate(l net.Listener, cfg *Config, count *counters) *gate {
 // conn is an accepted connection.
 type conn struct {
 	net.Conn
+	head    []byte // of the first packet, until its length is known; belongs to the reader
+	checked bool   // its length is known
 	address string
 	id      string        // client id once it is known; belongs to gate.mu
 	ended   chan struct{} // closed when the broker has let go of it
 
 	mu       sync.Mutex
 	draining bool // deadlines stay as they are
+}
+
+// Read refuses a first packet that is too long for a CONNECT: the broker makes room for a whole packet as soon as it has
+// read its length, and would do so for strangers up to MaxPacket.
+func (c *conn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	for i := 0; i < n && !c.checked; i++ {
+		c.head = append(c.head, b[i])
+		length, size := binary.Uvarint(c.head[1:]) // MQTT counts in the same way
+		c.checked = size > 0 || len(c.head) == longestHead
+		if size > 0 && length > maxConnect {
+			return 0, errConnect
+		}
+	}
+	return n, err
 }
 
 // SetDeadline is called by the broker before every packet.

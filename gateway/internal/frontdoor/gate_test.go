@@ -64,6 +64,19 @@ func TestOversizePacketClosesAtOnce(t *testing.T) {
 	}
 }
 
+// TestFirstPacketIsShort holds that a stranger gets no room for a packet that a device may send.
+func TestFirstPacketIsShort(t *testing.T) {
+	d := start(t, handler{})
+	c := rawDial(t, d)
+	if _, err := c.Write([]byte{0x10, 0x81, 0x80, 0x01}); err != nil { // CONNECT of 16 KiB and a byte
+		t.Fatal(err)
+	}
+	closed(t, c)
+	if err := done(t, dial(t, d, "dev").Publish(topic.Up("dev", topic.Batch), 1, false, make([]byte, 240<<10))); err != nil {
+		t.Errorf("a large batch of a device: %v", err)
+	}
+}
+
 func TestSilentConnectionIsDropped(t *testing.T) {
 	d := start(t, handler{}, func(c *Config) { c.ConnectWithin = time.Millisecond })
 	closed(t, rawDial(t, d))
