@@ -9,16 +9,22 @@
 //	I3  A reader sees exactly the records whose Append returned nil, and perhaps the
 //	    last group of a process that died before it could say so; in chain order.
 //	I4  After a failed fsync nothing more is appended by this process (what the kernel
-//	    dropped cannot be asked for again); the next start reads what is really there.
-//	I5  Trim never removes a record at or above a partition's landed mark.
+//	    dropped cannot be asked for again), and the group in doubt is cut off, so that the
+//	    next start does not read it from the page cache (TestFailedSyncLeavesNothingInDoubt).
+//	I5  Trim never removes a record at or above a partition's landed mark, nor the last
+//	    note of the start counter (TestTrimKeepsTheStartCounter).
+//	I6  A full disk, or the reserve, refuses appends and is not the end: nothing of a
+//	    refused group stays, and the log goes on when there is room (TestFullDiskIsNotTheEnd).
+//	I7  One process has a log open at a time (TestSecondOpenIsRefused).
 //
 // What can be lost: nothing that Append returned nil for, as long as fsync is
 // honoured. A torn tail of the last segment is cut and logged; damage elsewhere
 // stops the start with the file and offset, because skipping would lose records.
 //
 // Proofs: TestLogAgainstModel, TestTornTailAtEveryByte, TestEveryBitFlip,
-// TestKilledWriter, TestEveryStepFails, FuzzRecord; power cuts: TestChaosPowerCut
-// with a control that does not sync (make chaos).
+// TestKilledWriter, TestEveryStepFails, FuzzRecord, FuzzSegmentHeader; power cuts:
+// TestChaosPowerCut, and as its control TestChaosPowerCutSeesLoss, which does not sync
+// (make chaos).
 //
 // Append, Reader, Trim and Stats may be used from any goroutine; one Reader
 // belongs to one goroutine.

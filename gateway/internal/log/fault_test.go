@@ -130,6 +130,25 @@ func TestFirstIsWhereTheLogBegins(t *testing.T) {
 	}
 }
 
+// TestTrimUnderAReader takes segments away that a reader has yet to come to: it is told, not given what comes behind.
+func TestTrimUnderAReader(t *testing.T) {
+	l := open(t, t.TempDir(), small)
+	for range 12 {
+		add(t, l, 0, strings.Repeat("x", 500))
+	}
+	r, err := l.Reader(l.First())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if err := l.Trim(l.Next()); err != nil {
+		t.Fatal(err)
+	}
+	if e, err := r.Next(t.Context()); !errors.Is(err, ErrTrimmed) {
+		t.Errorf("read %+v, %v", e, err)
+	}
+}
+
 // TestLargeGroupsAreSplit bounds the memory of the writer, however many wait.
 func TestLargeGroupsAreSplit(t *testing.T) {
 	w := make([]*waiting, 100)

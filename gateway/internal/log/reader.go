@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 )
 
@@ -119,6 +120,9 @@ func (r *Reader) fill(ctx context.Context) error {
 // open opens the segment and steps over its header.
 func (r *Reader) open() error {
 	f, err := os.Open(r.l.path(r.at.segment))
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("read log: %w: segment %d was trimmed under its reader", ErrTrimmed, r.at.segment)
+	}
 	if err != nil {
 		return fmt.Errorf("read log: %w", err)
 	}
