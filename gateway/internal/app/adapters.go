@@ -29,8 +29,13 @@ func (l intakeLog) Backlog() int64 { return max(0, l.Stats().Bytes-l.segment) }
 // landLog is the log as landing sees it.
 type landLog struct{ *log.Log }
 
+func (l landLog) First() table.Marks { return table.Marks{Log: l.ID(), Next: l.Log.First()} }
+
 func (l landLog) ReadFrom(marks table.Marks) (commit.Records, error) {
 	r, err := l.Reader(marks.Next)
+	if errors.Is(err, log.ErrTrimmed) || errors.Is(err, log.ErrAhead) {
+		return nil, fmt.Errorf("%w: %w", commit.ErrApart, err)
+	}
 	if err != nil {
 		return nil, err
 	}

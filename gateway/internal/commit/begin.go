@@ -13,6 +13,9 @@ import (
 // The lake of another log is taken over, at the start only: the cursors are loaded at a snapshot, and the transaction
 // that writes the new log_id is pinned to exactly that one. A pin that fails means that somebody committed between;
 // the cursors are loaded again.
+//
+// A log that has been here before, or served another lake, may no longer hold its first records. It goes on where it
+// begins: cursors clip what has landed under whichever log, and what is in neither is presumed by the next hello.
 func (l *Loop) begin(ctx context.Context) (table.Marks, error) {
 	var last error
 	for range maxTakeovers {
@@ -38,12 +41,12 @@ func (l *Loop) begin(ctx context.Context) (table.Marks, error) {
 			l.load(cursors)
 			return marks, nil
 		}
-		zero := table.Marks{Log: l.cfg.LogID, Next: make([]uint64, l.cfg.Partitions)}
-		if last = takeOver(ctx, zero); last == nil {
-			l.cfg.Logger.Info("the lake has a new log", "log_id", zero.Log.String(), "old_log_id", marks.Log.String(),
+		first := l.cfg.Log.First()
+		if last = takeOver(ctx, first); last == nil {
+			l.cfg.Logger.Info("the lake has a new log", "log_id", first.Log.String(), "old_log_id", marks.Log.String(),
 				"cursors", len(cursors))
 			l.load(cursors)
-			return zero, nil
+			return first, nil
 		}
 		if o := l.cfg.Outcome(last); o == Failed || o == TooManyDays {
 			break

@@ -37,6 +37,11 @@ var ErrForeign = errors.New("the lake is owned by another log: a second gateway 
 // ErrPartitions means that log and lake were born with different numbers of partitions. The program stops.
 var ErrPartitions = errors.New("log and lake have different numbers of partitions")
 
+// ErrApart means that the log does not hold the place that the lake says it has landed to: one of them is an older copy
+// than the other, or the log has lost its end. The program stops.
+var ErrApart = errors.New("log and lake do not fit together: one of them is an older copy, or the log has lost its end; put the newer " +
+	"one back, or move the log out of the state directory, and devices send again what they still hold")
+
 // Outcome says what an error of a Lake means.
 type Outcome uint8
 
@@ -66,7 +71,9 @@ type Lake interface {
 
 // Log is where records come from. It is called from the goroutine of Loop.Run alone.
 type Log interface {
-	// ReadFrom returns a reader whose first record of each partition is at or before its mark.
+	// First returns where the log begins: below it, everything has landed in the lake that it served.
+	First() table.Marks
+	// ReadFrom returns a reader whose first record of each partition is at or before its mark, or ErrApart.
 	ReadFrom(marks table.Marks) (Records, error)
 	// Trim tells that everything below the marks has landed.
 	Trim(marks table.Marks) error

@@ -9,6 +9,8 @@
 //	I2  A device is told `landed` only of what a commit that is known to have succeeded has closed.
 //	I3  A lake that another log owns is taken over at the start only, pinned to the snapshots that the cursors were
 //	    loaded from. A gateway that meets a foreign log later stops: another one is alive (TestForeignLogStops).
+//	    An old log that comes back goes on where it begins (TestTakeoverByATrimmedLog); one that does not hold the
+//	    place its lake says it has landed to stops (TestLogApartFromItsLakeStops).
 //	I4  An idle lander commits nothing (TestIdleCommitsNothing).
 //
 // Timing: a group is committed Every after its first record that has something to commit, or as soon as it has Bytes

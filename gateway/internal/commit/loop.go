@@ -47,7 +47,7 @@ func (l *Loop) freshness() float64 {
 }
 
 // Run lands the log until ctx ends, which returns nil, or until landing is impossible: the error then wraps
-// ErrForeign, ErrPartitions or land.ErrKind. Anything else is tried again, later and later.
+// ErrForeign, ErrPartitions, ErrApart or land.ErrKind. Anything else is tried again, later and later.
 func (l *Loop) Run(ctx context.Context) error {
 	wait := firstRetry
 	for {
@@ -55,7 +55,7 @@ func (l *Loop) Run(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case errors.Is(err, ErrForeign), errors.Is(err, ErrPartitions), errors.Is(err, land.ErrKind):
+		case errors.Is(err, ErrForeign), errors.Is(err, ErrPartitions), errors.Is(err, ErrApart), errors.Is(err, land.ErrKind):
 			return err
 		}
 		if progress {

@@ -227,6 +227,60 @@ func TestTakeoverLoadsAgainWhenItsPinFails(t *testing.T) {
 	})
 }
 
+// An old log comes back after another one has owned the lake, and no longer holds what it was told had landed.
+func TestTakeoverByATrimmedLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := begin(t, nil)
+		s.send(3)
+		pass(2 * time.Second)
+		s.end()
+		s.send(1) // stays behind in the old log
+		old := s.log
+		if old.First().Next[1]+old.First().Next[0] != 3 {
+			t.Fatal("nothing was trimmed: ", old.First())
+		}
+		s.log = landtest.NewLog(2, 2)
+		s.run(nil)
+		s.next -= 10
+		s.send(2) // one of them is the one that stayed behind
+		pass(2 * time.Second)
+		s.end()
+		s.log = old
+		s.run(nil)
+		s.send(1)
+		pass(2 * time.Second)
+		if c := s.lake.Tables().Cursors[table.Key{Device: "probe-1", Epoch: 1}]; c.Landed != 60 || c.Closed.Mark() != 60 {
+			t.Errorf("cursor %+v", c)
+		}
+		s.end()
+	})
+}
+
+func TestLogApartFromItsLakeStops(t *testing.T) {
+	for name, edit := range map[string]func(lake *table.Marks){
+		"an older lake": func(lake *table.Marks) { lake.Next = make([]uint64, 2) },
+		"an older log":  func(lake *table.Marks) { lake.Next[0]++ },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := begin(t, nil)
+				s.send(1)
+				pass(2 * time.Second)
+				s.end()
+				marks := s.log.Next()
+				edit(&marks)
+				_, own, _ := s.lake.Load(t.Context())
+				if err := own(t.Context(), marks); err != nil {
+					t.Fatal(err)
+				}
+				if err := program(s.lake, s.log).Run(t.Context()); !errors.Is(err, commit.ErrApart) {
+					t.Errorf("run: %v", err)
+				}
+			})
+		})
+	}
+}
+
 // meddled is a lake to which something happens after each load.
 type meddled struct {
 	*landtest.Lake

@@ -93,6 +93,7 @@ type plan struct {
 	faults   []int     // what becomes of each commit, then all succeed
 	lives    []time.Duration
 	takeover bool // the state directory is lost halfway
+	back     bool // and is found again
 }
 
 func drawPlan(t *rapid.T) plan {
@@ -106,6 +107,7 @@ func drawPlan(t *rapid.T) plan {
 		chunk:    rapid.IntRange(1, 8).Draw(t, "chunk"),
 		faults:   rapid.SliceOfN(rapid.IntRange(0, 5), 0, 10).Draw(t, "faults"),
 		takeover: rapid.Bool().Draw(t, "takeover"),
+		back:     rapid.Bool().Draw(t, "back"),
 	}
 	for _, i := range rapid.Permutation(order).Draw(t, "order") {
 		p.messages = append(p.messages, sent[i])
@@ -160,6 +162,7 @@ func live(lake *landtest.Lake, log *landtest.Log, d time.Duration) error {
 // river lands a plan with all its faults and returns what the lake holds.
 func (p *plan) river() (landtest.Tables, error) {
 	lake, log := landtest.NewLake(), landtest.NewLog(1, 2)
+	old := log
 	lake.Fault = p.fault()
 	lives := append(p.lives[:len(p.lives):len(p.lives)], time.Hour)
 	sent := make(chan struct{})
@@ -189,6 +192,11 @@ func (p *plan) river() (landtest.Tables, error) {
 		}
 	}
 	<-sent
+	if p.back {
+		if err := live(lake, old, time.Hour); err != nil {
+			return landtest.Tables{}, err
+		}
+	}
 	return lake.Tables(), nil
 }
 

@@ -64,8 +64,7 @@ func (g *Group) place(o *Opened) (skip bool, err error) {
 		return false, fmt.Errorf("land %s: the lake has %d partitions", o, len(marks))
 	}
 	next := marks[o.Partition]
-	// After a takeover the marks are zero, and a log may have been trimmed by an earlier reign.
-	if o.Offset > next && next != 0 {
+	if o.Offset > next {
 		return false, fmt.Errorf("land %s: the log has a hole, offset %d should come next", o, next)
 	}
 	return o.Offset < next, nil

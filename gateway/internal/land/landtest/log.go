@@ -17,14 +17,19 @@ type Log struct {
 	Partitions int
 
 	mu      sync.Mutex // guards all below
+	first   []uint64
 	next    []uint64
+	trimmed int // entries that came before those that are held
 	entries []land.Entry
 	grown   chan struct{} // closed and replaced by each append
 }
 
 // NewLog returns an empty log.
 func NewLog(id byte, partitions int) *Log {
-	return &Log{ID: wire.ID{id}, Partitions: partitions, next: make([]uint64, partitions), grown: make(chan struct{})}
+	return &Log{
+		ID: wire.ID{id}, Partitions: partitions, grown: make(chan struct{}),
+		first: make([]uint64, partitions), next: make([]uint64, partitions),
+	}
 }
 
 // Append stores a payload of a client.
@@ -51,22 +56,47 @@ func (l *Log) Next() table.Marks {
 	return table.Marks{Log: l.ID, Next: append([]uint64(nil), l.next...)}
 }
 
-// Entries returns all records.
+// First returns where the log begins.
+func (l *Log) First() table.Marks {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return table.Marks{Log: l.ID, Next: append([]uint64(nil), l.first...)}
+}
+
+// Entries returns all records that are held.
 func (l *Log) Entries() []land.Entry {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return append([]land.Entry(nil), l.entries...)
 }
 
-// ReadFrom returns a reader from the beginning: the marks are for landing to skip by.
-func (l *Log) ReadFrom(table.Marks) (commit.Records, error) { return &reader{log: l}, nil }
+// ReadFrom returns a reader from the first record that is held: the marks are for landing to skip by.
+func (l *Log) ReadFrom(marks table.Marks) (commit.Records, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for p, next := range marks.Next {
+		if next < l.first[p] || next > l.next[p] {
+			return nil, commit.ErrApart
+		}
+	}
+	return &reader{log: l, at: l.trimmed}, nil
+}
 
-// Trim does nothing.
-func (l *Log) Trim(table.Marks) error { return nil }
+// Trim lets go of the oldest records as far as they have all landed.
+func (l *Log) Trim(marks table.Marks) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for len(l.entries) > 0 && l.entries[0].Offset < marks.Next[l.entries[0].Partition] {
+		l.first[l.entries[0].Partition]++
+		l.entries = l.entries[1:]
+		l.trimmed++
+	}
+	return nil
+}
 
 type reader struct {
 	log *Log
-	at  int
+	at  int // of all records there ever were
 }
 
 // Next returns the next record, and waits for it.
@@ -74,8 +104,8 @@ func (r *reader) Next(ctx context.Context) (land.Entry, error) {
 	for {
 		r.log.mu.Lock()
 		grown := r.log.grown
-		if r.at < len(r.log.entries) {
-			e := r.log.entries[r.at]
+		if at := r.at - r.log.trimmed; at < len(r.log.entries) {
+			e := r.log.entries[at]
 			r.at++
 			r.log.mu.Unlock()
 			return e, nil
