@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/headwater-iot/headwater/gateway/internal/lake/fileio"
 	"github.com/headwater-iot/headwater/gateway/internal/table"
 	"github.com/headwater-iot/headwater/shared/record"
 )
@@ -71,6 +72,45 @@ func TestFaultLoop(t *testing.T) {
 	}
 }
 
+// TestFileFaults fails every operation on the disk of a commit in turn: nothing of it is seen, and it lands after.
+func TestFileFaults(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a hundred commits")
+	}
+	dir := t.TempDir()
+	n, fail := 0, -1
+	l, err := Open(t.Context(), Config{Dir: dir, Partitions: 2, FS: fileio.Local{Fault: func(fileio.Op, string) error {
+		n++
+		if n == fail {
+			return errInjected
+		}
+		return nil
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	m := takeOver(t, l, logA)
+	for i := 1; ; i++ {
+		before := rowCounts(t, l)
+		n, fail = 0, i
+		err := l.Commit(t.Context(), fullCommit(m))
+		fail = -1
+		if n < i {
+			if err != nil || i < 40 {
+				t.Fatalf("%d operations, %v", n, err)
+			}
+			return
+		}
+		if !errors.Is(err, errInjected) || errors.Is(err, ErrUnknown) {
+			t.Fatalf("operation %d: %v", i, err)
+		}
+		if got := rowCounts(t, l); !maps.Equal(got, before) {
+			t.Fatalf("operation %d: rows %v, want %v", i, got, before)
+		}
+	}
+}
+
 func rowCounts(t *testing.T, l *Lake) map[string]int64 {
 	t.Helper()
 	counts := make(map[string]int64)
@@ -132,7 +172,7 @@ func TestForeignInTheMiddle(t *testing.T) {
 		return other.TakeOver(t.Context(), pin, table.Marks{Log: logB, Next: []uint64{0, 0}})
 	})
 	// A second writer that came past the lock, as from another machine.
-	other = &Lake{cfg: Config{Dir: l.cfg.Dir, Partitions: 2}, meters: newMeters(nil)}
+	other = &Lake{cfg: Config{Dir: l.cfg.Dir, Partitions: 2}, meters: newMeters(nil), keep: keepSnapshots}
 	if err := other.open(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -151,11 +191,11 @@ func TestForeignInTheMiddle(t *testing.T) {
 func TestLoadCursors(t *testing.T) {
 	l := openLake(t, t.TempDir(), nil)
 	m := takeOver(t, l, logA)
-	first := &table.Commit{Expect: m, Marks: next(m), Cursors: []table.Cursor{cursor("open", 1, 5), cursor("moved", 1, 5), cursor("done", 1, 5)}}
+	first := &table.Commit{Expect: m, Marks: next(m), Cursors: []table.Cursor{cursorOf("open", 1, 5), cursorOf("moved", 1, 5), cursorOf("done", 1, 5)}}
 	if err := l.Commit(t.Context(), first); err != nil {
 		t.Fatal(err)
 	}
-	moved, done, holes := cursor("moved", 2, 9), cursor("done", 2, 6), cursor("holes", 1, 3)
+	moved, done, holes := cursorOf("moved", 2, 9), cursorOf("done", 2, 6), cursorOf("holes", 1, 3)
 	done.Ended, done.HasFinal, done.FinalSeq = true, true, 6
 	holes.Ended, holes.HasFinal, holes.FinalSeq = true, true, 6
 	holes.Closed.Add(4, 5)

@@ -37,6 +37,8 @@ type Config struct {
 	// Step is called between every two steps of a transaction, with the step's name (see Steps). An error ends the
 	// attempt there, as a crash would. Tests only; nil = nothing.
 	Step func(name string) error
+	// FS writes every file but the catalogue. Tests make it fail; the zero value is the local disk.
+	FS fileio.Local
 }
 
 // Lake is the writer of the tables, one per directory. Its methods may be called from any goroutine; transactions
@@ -47,6 +49,7 @@ type Lake struct {
 	cat    *catalog.Catalog
 	id     wire.ID
 	meters *meters
+	keep   int // snapshots that maintenance leaves; keepSnapshots but in tests
 
 	writing sync.Mutex // held from the load of a table to the end of the transaction that changes it
 }
@@ -72,7 +75,7 @@ func Open(ctx context.Context, cfg Config) (*Lake, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open lake %s: %w", dir, err)
 	}
-	l := &Lake{cfg: cfg, lock: lock, meters: newMeters(cfg.Meter)}
+	l := &Lake{cfg: cfg, lock: lock, meters: newMeters(cfg.Meter), keep: keepSnapshots}
 	if err := l.open(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open lake %s: %w", dir, err), l.Close())
 	}
@@ -82,7 +85,7 @@ func Open(ctx context.Context, cfg Config) (*Lake, error) {
 func (l *Lake) open(ctx context.Context) error {
 	var err error
 	l.cat, err = catalog.Open(filepath.Join(l.cfg.Dir, catalogFile), catalog.Options{
-		Warehouse: l.warehouse(), Now: l.cfg.Now, Step: l.cfg.Step,
+		Warehouse: l.warehouse(), Now: l.cfg.Now, Step: l.cfg.Step, FS: l.cfg.FS,
 	})
 	if err != nil {
 		return err

@@ -70,13 +70,16 @@ func floats(device, series string, first uint64, values ...float64) table.Run {
 	return r
 }
 
-func cursor(device string, version, landed uint64) table.Cursor {
+func cursorOf(device string, version, landed uint64) table.Cursor {
 	return table.Cursor{
 		Device: device, Epoch: 7, Version: version, Closed: seqset.Of(seqset.Range{From: 0, To: landed}), Boot: 9,
 		Promise: table.Unknown, ClockOffset: table.Unknown, Accepted: landed, Landed: landed,
 		Origin: table.Origin{Log: logA, Partition: 1, Offset: version}, Committed: day0,
 	}
 }
+
+// sameSets compares sets by what they hold.
+func sameSets() cmp.Option { return cmp.Comparer(func(a, b seqset.Set) bool { return a.Equal(&b) }) }
 
 // next returns marks with the second partition one further.
 func next(m table.Marks) table.Marks {
@@ -91,7 +94,7 @@ func fullCommit(m table.Marks) *table.Commit {
 		Readings:   []table.Run{floats("dev-1", "temp", m.Next[1]*2, 1.5, 2.5)},
 		Quarantine: []table.QuarantineRow{{Device: "dev-1", Epoch: 7, From: 9, To: 11, Count: 2, Bytes: []byte{1, 2}, Reason: "decode", Origin: origin, Fate: "held"}},
 		Gaps:       []table.GapRow{gap("dev-1", 7, 20, true), gap("dev-2", 7, 30, false)},
-		Cursors:    []table.Cursor{cursor("dev-1", m.Next[1]+1, m.Next[1]*2+2), cursor("dev-2", m.Next[1]+1, 1)},
+		Cursors:    []table.Cursor{cursorOf("dev-1", m.Next[1]+1, m.Next[1]*2+2), cursorOf("dev-2", m.Next[1]+1, 1)},
 	}
 }
 
@@ -166,7 +169,7 @@ func TestCommitLandsOnce(t *testing.T) {
 	if err != nil || !ok {
 		t.Fatal(ok, err)
 	}
-	if diff := cmp.Diff(c.Cursors[0], got, cmp.Comparer(func(a, b seqset.Set) bool { return a.Equal(&b) })); diff != "" {
+	if diff := cmp.Diff(c.Cursors[0], got, sameSets()); diff != "" {
 		t.Errorf("cursor (-want +got):\n%s", diff)
 	}
 	if _, ok, err := l.Cursor(t.Context(), "dev-1", 8); ok || err != nil {

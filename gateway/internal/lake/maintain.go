@@ -54,11 +54,11 @@ func (l *Lake) expire(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if len(t.Metadata().Snapshots()) <= keepSnapshots+extraSnapshots {
+	if len(t.Metadata().Snapshots()) <= l.keep+extraSnapshots {
 		return nil
 	}
 	tx := t.NewTransaction()
-	err = tx.ExpireSnapshots(icetable.WithRetainLast(keepSnapshots), icetable.WithOlderThan(0), icetable.WithPostCommit(false))
+	err = tx.ExpireSnapshots(icetable.WithRetainLast(l.keep), icetable.WithOlderThan(0), icetable.WithPostCommit(false))
 	if err != nil {
 		return err
 	}
@@ -144,7 +144,6 @@ func deadData(files iceio.IO, suspects, kept manifests) ([]string, error) {
 
 // sweep deletes the files that have been on the list for long enough.
 func (l *Lake) sweep(ctx context.Context) error {
-	var files fileio.Local
 	for {
 		doomed, err := l.cat.Doomed(ctx, l.now().Add(-graceTime), removeBatch)
 		if err != nil || len(doomed) == 0 {
@@ -153,7 +152,7 @@ func (l *Lake) sweep(ctx context.Context) error {
 		var gone []string
 		var failed error
 		for _, location := range doomed {
-			err := files.Remove(location)
+			err := l.cfg.FS.Remove(location)
 			if err == nil || errors.Is(err, fs.ErrNotExist) {
 				gone = append(gone, location)
 			} else {

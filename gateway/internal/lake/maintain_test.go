@@ -117,7 +117,8 @@ func TestMaintain(t *testing.T) {
 	if err := l.TakeOver(t.Context(), pin, m); err != nil {
 		t.Fatal(err)
 	}
-	m = churn(t, l, m, keepSnapshots+extraSnapshots+30)
+	l.keep = 20
+	m = churn(t, l, m, 60) // beyond the 50 manifests at which they are merged
 	before := onDisk(t, l)
 	if err := l.Maintain(t.Context()); err != nil {
 		t.Fatal(err)
@@ -127,7 +128,7 @@ func TestMaintain(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n := len(tbl.Metadata().Snapshots()); n > keepSnapshots+1 {
+		if n := len(tbl.Metadata().Snapshots()); n > l.keep+1 {
 			t.Errorf("%s has %d snapshots", name, n)
 		}
 	}
@@ -176,13 +177,13 @@ func TestMaintain(t *testing.T) {
 		t.Errorf("%d files of %d are gone, %d were on the list; orphan is there: %v", gone, len(before), len(doomed), after[orphan])
 	}
 	// The tables say what they said.
-	want := map[string]int64{table.Readings: 300, table.Quarantine: 150, table.Gaps: 151}
+	want := map[string]int64{table.Readings: 120, table.Quarantine: 60, table.Gaps: 61}
 	for name, n := range want {
 		if got := rowCount(t, l, name); got != n {
 			t.Errorf("%s has %d rows, want %d", name, got, n)
 		}
 	}
-	if c, ok, err := l.Cursor(t.Context(), "dev-1", 7); err != nil || !ok || c.Version != 150 {
+	if c, ok, err := l.Cursor(t.Context(), "dev-1", 7); err != nil || !ok || c.Version != 60 {
 		t.Errorf("cursor %+v %v %v", c, ok, err)
 	}
 	if n := rowCount(t, l, table.Cursors); n > 40 {
@@ -202,9 +203,10 @@ func TestTagKeepsFiles(t *testing.T) {
 	if err := l.TakeOver(t.Context(), pin, m); err != nil {
 		t.Fatal(err)
 	}
+	l.keep = 5
 	m = churn(t, l, m, 2)
 	tagged := tag(t, l, table.Gaps)
-	churn(t, l, m, keepSnapshots+extraSnapshots+5)
+	churn(t, l, m, l.keep+extraSnapshots+5)
 	if err := l.Maintain(t.Context()); err != nil {
 		t.Fatal(err)
 	}
