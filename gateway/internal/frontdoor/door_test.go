@@ -15,6 +15,7 @@ import (
 	paho "github.com/eclipse/paho.mqtt.golang"
 	"go.uber.org/goleak"
 
+	"github.com/headwater-iot/headwater/gateway/internal/bind"
 	"github.com/headwater-iot/headwater/shared/health"
 	"github.com/headwater-iot/headwater/shared/meter"
 	"github.com/headwater-iot/headwater/shared/topic"
@@ -317,9 +318,9 @@ func TestListenAddresses(t *testing.T) {
 		want  string // of the error; "" = it listens
 		other bool   // elsewhere
 	}{
-		{"all addresses", Config{Listen: ":0"}, ErrNotLoopback.Error(), false},
-		{"all addresses by number", Config{Listen: "0.0.0.0:0"}, ErrNotLoopback.Error(), false},
-		{"all addresses of IPv6", Config{Listen: "[::]:0"}, ErrNotLoopback.Error(), false},
+		{"all addresses", Config{Listen: ":0"}, bind.ErrNotLoopback.Error(), false},
+		{"all addresses by number", Config{Listen: "0.0.0.0:0"}, bind.ErrNotLoopback.Error(), false},
+		{"all addresses of IPv6", Config{Listen: "[::]:0"}, bind.ErrNotLoopback.Error(), false},
 		{"all, insecure", Config{Listen: "0.0.0.0:0", InsecureLAN: true}, "", false},
 		{"not an address", Config{Listen: "here"}, "missing port", false},
 		{"busy", Config{Listen: busy}, "held by frontdoor.test, process " + strconv.Itoa(os.Getpid()), false},
