@@ -72,7 +72,7 @@ PyIceberg (pip install 'pyiceberg[pyarrow,sql-sqlite]'):
   lake = SqlCatalog("headwater", uri="sqlite:///$var/gateway/lake/catalog.db", init_catalog_tables="false")
   readings = lake.load_table("headwater.readings")
   rows = readings.scan(row_filter="series == 'temperature'", limit=10).to_arrow()
-  print(rows.select(["device", "series", "event_time", "value", "unit"]).to_pandas() if rows else "nothing yet")
+  print(rows.select(["device", "series", "event_time", "value", "unit"]))
 
 DuckDB (pip install duckdb; it reads the files that PyIceberg plans for one snapshot, never a glob):
 

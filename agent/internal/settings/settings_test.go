@@ -124,7 +124,7 @@ func TestExampleIsValid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(s.Sensors) != 2 || s.Outbox.FlushInterval != 10*time.Second || s.Uplink.Broker != DefaultBroker {
+	if len(s.Sensors) != 2 || s.Outbox.FlushInterval != 4*time.Second || s.Uplink.Broker != DefaultBroker {
 		t.Errorf("read %+v", s)
 	}
 }
