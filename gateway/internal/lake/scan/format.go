@@ -61,7 +61,7 @@ func Text(v any) string {
 	case string:
 		return v
 	case float64:
-		return strconv.FormatFloat(v, 'g', -1, 64)
+		return floatText(v)
 	case []byte:
 		return hex.EncodeToString(v)
 	case time.Time:
@@ -266,4 +266,14 @@ func (t *tableWriter) Close() error {
 		}
 	}
 	return t.w.Flush()
+}
+
+// floatText is the shortest text that reads back the same bits, without an exponent where people write none: as in
+// JSON, from 1e-6 to 1e21.
+func floatText(v float64) string {
+	form := byte('f')
+	if a := math.Abs(v); a != 0 && (a < 1e-6 || a >= 1e21) {
+		form = 'g'
+	}
+	return strconv.FormatFloat(v, form, -1, 64)
 }
