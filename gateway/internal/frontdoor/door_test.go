@@ -46,7 +46,7 @@ func (h handler) Hello(_ context.Context, client string, payload []byte) error {
 }
 
 // start runs a door on a free port of loopback until the test is over.
-func start(t *testing.T, h Handler, change ...func(*Config)) *Door {
+func start(t testing.TB, h Handler, change ...func(*Config)) *Door {
 	t.Helper()
 	cfg := Config{Listen: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler), Meter: meter.New()}
 	for _, c := range change {
@@ -68,7 +68,7 @@ func start(t *testing.T, h Handler, change ...func(*Config)) *Door {
 }
 
 // connect is a device as the agent is one: no session, no reconnect.
-func connect(t *testing.T, d *Door, id string, change ...func(*paho.ClientOptions)) (paho.Client, error) {
+func connect(t testing.TB, d *Door, id string, change ...func(*paho.ClientOptions)) (paho.Client, error) {
 	t.Helper()
 	o := paho.NewClientOptions().AddBroker("tcp://" + d.Addr().String()).SetClientID(id).
 		SetAutoReconnect(false).SetCleanSession(true).SetProtocolVersion(4).SetConnectTimeout(patience)
@@ -80,7 +80,7 @@ func connect(t *testing.T, d *Door, id string, change ...func(*paho.ClientOption
 	return c, done(t, c.Connect())
 }
 
-func dial(t *testing.T, d *Door, id string, change ...func(*paho.ClientOptions)) paho.Client {
+func dial(t testing.TB, d *Door, id string, change ...func(*paho.ClientOptions)) paho.Client {
 	t.Helper()
 	c, err := connect(t, d, id, change...)
 	if err != nil {
@@ -89,7 +89,7 @@ func dial(t *testing.T, d *Door, id string, change ...func(*paho.ClientOptions))
 	return c
 }
 
-func done(t *testing.T, token paho.Token) error {
+func done(t testing.TB, token paho.Token) error {
 	t.Helper()
 	if !token.WaitTimeout(patience) {
 		t.Fatal("no answer of the broker")
@@ -98,7 +98,7 @@ func done(t *testing.T, token paho.Token) error {
 }
 
 // await returns what comes.
-func await[T any](t *testing.T, what string, from <-chan T) T {
+func await[T any](t testing.TB, what string, from <-chan T) T {
 	t.Helper()
 	select {
 	case v := <-from:
