@@ -84,14 +84,15 @@ func outcome(err error) commit.Outcome {
 	return commit.Failed
 }
 
-// replay gives every record that was in the log before this start, and has not landed, to intake.
+// replay gives every record that was in the log before this start, and has not landed, to intake. It runs before
+// landing does, which would trim the log under it.
 func replay(ctx context.Context, l *log.Log, lakeMarks table.Marks, take func(kind uint8, client string, payload []byte)) error {
-	from := make([]uint64, l.Partitions())
-	if lakeMarks.Log == l.ID() {
-		from = lakeMarks.Next
-	}
+	from := l.First()
 	left := uint64(0)
 	for p, next := range l.Next() {
+		if lakeMarks.Log == l.ID() {
+			from[p] = max(from[p], lakeMarks.Next[p])
+		}
 		left += next - from[p]
 	}
 	r, err := l.Reader(from)

@@ -3,10 +3,11 @@
 // pipeline.go joins the stages in the order a reading passes them; adapters.go
 // holds the few lines that let two stages meet without knowing each other.
 //
-// Start order, sink first: lake, log, landing (which loads the cursors or takes
-// the lake over), replay of the log into intake, and only then the listeners;
-// so no ack leaves before the cursors are loaded. Stop order is the reverse:
-// no more publishes, what is in the log is committed once more, files closed.
+// Start order, sink first: lake, log, replay of the log into intake (before
+// landing may trim it), landing (which loads the cursors or takes the lake
+// over), and only then the listeners; so no ack leaves before the cursors are
+// loaded. Stop order is the reverse: no more publishes, what is in the log is
+// committed once more, files closed.
 //
 // What may be lost here: nothing. Proved end to end by scripts/e2e.
 package app

@@ -42,6 +42,7 @@ func (g *Gateway) stages() []run.Stage {
 		{Name: "console", Run: func(ctx context.Context) error { return g.console.Serve(ctx, g.http) }},
 		{Name: "maintain", Run: g.maintain},
 		{Name: "acks", Run: g.intake.Run},
+		{Name: "replay", Run: func(ctx context.Context) error { return g.replay(ctx, replayed) }, Ready: replayed},
 		{Name: "land", Run: func(ctx context.Context) error {
 			devices, err := g.lake.LoadDevices(ctx)
 			if err != nil {
@@ -50,12 +51,11 @@ func (g *Gateway) stages() []run.Stage {
 			lander.LoadDevices(devices)
 			return loop.Run(ctx)
 		}, Ready: loop.Ready(), StopWithin: stopCommitWithin},
-		{Name: "replay", Run: func(ctx context.Context) error { return g.replay(ctx, replayed) }, Ready: replayed},
 		{Name: "front door", Run: g.serveDevices},
 	}
 }
 
-// replay tells intake what is stored, then lets messages in.
+// replay tells intake what is stored. Intake takes messages once it has heard the cursors too.
 func (g *Gateway) replay(ctx context.Context, done chan<- struct{}) error {
 	marks, _, err := g.lake.Marks(ctx)
 	if err != nil {
