@@ -230,3 +230,32 @@ func TestNewSegmentInDoubtIsFinal(t *testing.T) {
 		}
 	}
 }
+
+// TestReaderKeepsWhatIsTrimmedUnderIt trims a segment that a reader is in the middle of: nothing is skipped.
+func TestReaderKeepsWhatIsTrimmedUnderIt(t *testing.T) {
+	l := open(t, t.TempDir(), func(c *Config) { c.SegmentBytes = readChunk + 1 })
+	var all []Entry
+	for range 12 { // two segments, the first of them two chunks
+		all = append(all, add(t, l, 0, strings.Repeat("x", maxLength/2)))
+	}
+	r, err := l.Reader(make([]uint64, partitions))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var got []Entry
+	for range all {
+		e, err := r.Next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, e)
+		if err := l.Trim(l.Next()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if l.First()[0] == 0 {
+		t.Fatal("nothing was trimmed")
+	}
+	equal(t, got, all)
+}

@@ -96,6 +96,13 @@ func (r *Reader) fill(ctx context.Context) error {
 				return err
 			}
 		}
+		if end == 0 { // trimmed, but the file that is open is whole: skipping the rest of it would lose records
+			st, err := r.file.Stat()
+			if err != nil {
+				return fmt.Errorf("read log: %w", err)
+			}
+			end = st.Size()
+		}
 		if r.at.offset < end {
 			return r.read(end)
 		}
@@ -153,8 +160,8 @@ func (r *Reader) Close() error {
 	return err
 }
 
-// readable returns the durable end of a segment, whether it is complete, and a channel that is closed when there is
-// more; nil when the log is closed.
+// readable returns the durable end of a segment (0 when it has been trimmed), whether it is complete, and a channel
+// that is closed when there is more; nil when the log is closed.
 func (l *Log) readable(segment uint64) (end int64, sealed bool, changed <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
