@@ -84,44 +84,28 @@ func outcome(err error) commit.Outcome {
 	return commit.Failed
 }
 
-// replay gives every record that was in the log before this start, and has not landed, to intake. Landing goes on
-// meanwhile: what it trims ahead of us has landed, and intake was told so.
-func replay(ctx context.Context, l *log.Log, landed []uint64, take func(kind uint8, client string, payload []byte)) error {
-	at, end := append([]uint64(nil), landed...), l.Next()
-	for {
-		err := replayFrom(ctx, l, at, end, take)
-		if !errors.Is(err, log.ErrTrimmed) {
-			return err
+// replay gives every record that was in the log before this start, and has not landed, to intake. It runs before
+// landing does, which would trim the log under it.
+func replay(ctx context.Context, l *log.Log, lakeMarks table.Marks, take func(kind uint8, client string, payload []byte)) error {
+	from := l.First()
+	left := uint64(0)
+	for p, next := range l.Next() {
+		if lakeMarks.Log == l.ID() {
+			from[p] = max(from[p], lakeMarks.Next[p])
 		}
-		for p, first := range l.First() {
-			at[p] = max(at[p], first)
-		}
+		left += next - from[p]
 	}
-}
-
-// replayFrom gives the records from at to end, and moves at.
-func replayFrom(ctx context.Context, l *log.Log, at, end []uint64, take func(kind uint8, client string, payload []byte)) error {
-	r, err := l.Reader(at)
+	r, err := l.Reader(from)
 	if err != nil {
 		return fmt.Errorf("replay the log: %w", err)
 	}
-	defer r.Close() //nolint:errcheck // only read
-	for !reached(at, end) {
+	defer r.Close()
+	for ; left > 0; left-- {
 		e, err := r.Next(ctx)
 		if err != nil {
 			return fmt.Errorf("replay the log: %w", err)
 		}
 		take(uint8(e.Kind), e.Client, e.Payload)
-		at[e.Partition] = e.Offset + 1
 	}
-	return nil
-}
-
-func reached(at, end []uint64) bool {
-	for p := range end {
-		if at[p] < end[p] {
-			return false
-		}
-	}
-	return true
+	return r.Close()
 }

@@ -61,7 +61,7 @@ func (g *Gateway) replay(ctx context.Context, done chan<- struct{}) error {
 	if err != nil {
 		return err
 	}
-	if err := replay(ctx, g.log, marks.Next, g.intake.Replay); err != nil {
+	if err := replay(ctx, g.log, marks, g.intake.Replay); err != nil {
 		return err
 	}
 	g.intake.Open()
