@@ -13,7 +13,8 @@ const (
 	// Stuck marks a value that did not move for longer than the series allows.
 	Stuck Quality = 1 << 2
 
-	// ClockGateway marks an event time that rests on the gateway's clock, not the device's.
+	// ClockGateway marks an event time that rests on the gateway's clock and may be off by more than a second
+	// (clock_error). A tighter one is as good as that of a device with a clock of its own, and carries no bit.
 	ClockGateway Quality = 1 << 8
 	// ClockBounded marks an event time of a boot without an anchor: only bounds are known.
 	ClockBounded Quality = 1 << 9

@@ -16,7 +16,8 @@
 //
 // Time (FORMAT.md, reference: protocol, section 7). A batch of a monotonic clock is stamped by, in this order:
 //
-//  1. the anchor in its own envelope, if synced or gateway      clock_error as stated; ClockGateway for gateway
+//  1. the anchor in its own envelope, if synced or gateway      clock_error as stated; ClockGateway for a gateway
+//     anchor that is more than a second uncertain
 //  2. the best such anchor of its boot that was logged before   the same
 //  3. the offset chosen for its epoch before (by 4 to 6)        ClockBounded
 //  4. the device's unsynced wall clock, if it puts the batch between 2020 and its received time, and the boot not

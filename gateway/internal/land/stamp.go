@@ -19,6 +19,11 @@ const (
 	minTime = -62135596800_000_000 // 0001-01-01
 	maxTime = 253402300800_000_000 // 10000-01-01, exclusive
 
+	// loose is the uncertainty, us, above which a reading says in its quality that it rests on the gateway's clock. An
+	// answer within a second stamps as well as a clock that is disciplined over the network, and a device that has no
+	// other clock would else never send a good reading; clock_error carries the bound in any case.
+	loose = 1_000_000
+
 	// far is beyond every timestamp, and small enough that two of it add up.
 	far = 1 << 61
 )
@@ -77,7 +82,7 @@ func anchored(a wire.Anchor) stamp {
 	s.ClockOffset = s.offset
 	s.ClockError = int64(min(a.Uncertainty, far))
 	s.Anchor = int64(min(a.Generation, record.MaxSeq))
-	if a.State == wire.Gateway {
+	if a.State == wire.Gateway && a.Uncertainty > loose {
 		s.flags = record.ClockGateway
 	}
 	return s

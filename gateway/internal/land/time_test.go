@@ -44,8 +44,21 @@ func TestUnsyncedIsNeverPreferredToAKnownAnchor(t *testing.T) {
 	r.restart() // the anchor is in the cursor
 	r.batch(landtest.Readings(t, unsynced(-5*second), header(1, 0, at(-10)), 1, 2, 1000))
 	r.land()
-	if run := r.lake.Tables().Readings[0]; run.EventTime[0] != now-10*second || run.Base != record.ClockGateway {
+	if run := r.lake.Tables().Readings[0]; run.EventTime[0] != now-10*second || run.Base != 0 || run.Stamp.ClockError != 90 {
 		t.Errorf("stamped %+v", run)
+	}
+}
+
+func TestLooseGatewayClockIsFlagged(t *testing.T) {
+	for uncertainty, want := range map[uint64]record.Quality{20_000: 0, 1_000_000: 0, 1_000_001: record.ClockGateway} {
+		for state, want := range map[wire.AnchorState]record.Quality{wire.Gateway: want, wire.Synced: 0} {
+			r := newRiver(t, land.Settings{})
+			r.batch(landtest.Readings(t, wire.Anchor{State: state, Generation: 1, Wall: boot0, Uncertainty: uncertainty}, header(1, 0, at(-10)), 1, 2, 1000))
+			r.land()
+			if run := r.lake.Tables().Readings[0]; run.Base != want || run.Stamp.ClockError != int64(uncertainty) {
+				t.Errorf("%s, uncertain by %d us: %+v", state, uncertainty, run)
+			}
+		}
 	}
 }
 
