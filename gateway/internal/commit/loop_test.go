@@ -102,8 +102,8 @@ func TestGroupIsCommittedASecondAfterItsFirstRecord(t *testing.T) {
 
 func TestFullGroupIsCommittedAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := begin(t, func(c *commit.Config) { c.Bytes = 1000 })
-		s.send(4) // 4 * 10 * 32 bytes
+		s := begin(t, func(c *commit.Config) { c.Bytes = 4000 })
+		s.send(4) // 4 * (800 + 10*32) bytes
 		s.commits(1)
 		s.end()
 	})

@@ -102,13 +102,18 @@ func (g *Group) Commit(committed int64) *table.Commit {
 }
 
 // Settle makes the group the state of the lander, after its commit has succeeded, and returns what the devices may
-// be told. A group that is not settled leaves no trace.
+// be told. A group that is not settled leaves no trace. The runs of its commit are no longer the caller's: their memory
+// becomes that of the next group.
 func (g *Group) Settle() []cursor.Update {
 	updates := g.draft.Settle()
 	g.l.count.rows(&g.tally)
 	g.l.count.cursors.Set(float64(g.l.book.Live()))
 	if g.l.cfg.Attempts != nil {
 		g.l.cfg.Attempts.Calm()
+	}
+	if runs := g.commit.Readings; len(runs) >= cap(runs)/4 { // what a burst took is given back when it is over
+		clear(runs)
+		g.l.spare = runs[:0]
 	}
 	return updates
 }

@@ -51,6 +51,7 @@ type Lander struct {
 	count   counters
 	alarms  alarms
 	names   map[string]string // one copy of each series and unit
+	spare   []table.Run       // memory of the last group's runs, empty
 }
 
 // New returns a lander without cursors.
@@ -92,6 +93,7 @@ func (l *Lander) Begin(marks table.Marks) *Group {
 	g := &Group{l: l, draft: l.book.Draft(), days: map[int64]struct{}{}, tally: newTally()}
 	g.commit.Expect = cloneMarks(marks)
 	g.commit.Marks = cloneMarks(marks)
+	g.commit.Readings, l.spare = l.spare, nil
 	return g
 }
 

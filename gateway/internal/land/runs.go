@@ -11,6 +11,10 @@ import (
 // readingBytes is what a reading takes in memory until its commit: value, event time and seq, and some room.
 const readingBytes = 32
 
+// runBytes is what a run takes beside its readings: small batches are mostly that. Twice its size, because the slice
+// that holds it doubles.
+const runBytes = 800
+
 // maxNames bounds the copies of names that are kept; a fleet has far fewer.
 const maxNames = 1 << 16
 
@@ -130,7 +134,7 @@ func (g *Group) rows(o *Opened, st *stamp, lines []timeline, open *seqset.Set, s
 			case "":
 				land.Add(seq, next)
 				at := seq - o.sealed.First
-				g.run(frame, line, col, from, end, seqs[at:at+uint64(end-from)])
+				g.run(&frame, line, col, from, end, seqs[at:at+uint64(end-from)])
 			case later:
 			default:
 				if rejected == nil {
@@ -158,9 +162,16 @@ func stretch(line *timeline, col *record.Column, from, to int) (end int, verdict
 	return end, verdict
 }
 
-// run appends the cells [from, to) of a column. Values, and times of a column without absent cells, are not copied:
-// the decoder made them for this batch alone.
-func (g *Group) run(run table.Run, line *timeline, col *record.Column, from, to int, seqs []uint64) {
+// run appends the cells [from, to) of a column, made of frame where it stands: a Run is large. Values, and times of a
+// column without absent cells, are not copied: the decoder made them for this batch alone.
+func (g *Group) run(frame *table.Run, line *timeline, col *record.Column, from, to int, seqs []uint64) {
+	at := len(g.commit.Readings)
+	if at == cap(g.commit.Readings) {
+		// append would grow a long slice by a quarter, and copy each run four times.
+		g.commit.Readings = slices.Grow(g.commit.Readings, max(64, at))
+	}
+	g.commit.Readings = append(g.commit.Readings, *frame)
+	run := &g.commit.Readings[at]
 	run.Series, run.Unit, run.Kind, run.Seq = g.l.name(col.Series), g.l.name(col.Unit), col.Kind, seqs
 	run.Null = part(col.Null, from, to)
 	run.Quality = part(col.Qual, from, to)
@@ -175,16 +186,15 @@ func (g *Group) run(run table.Run, line *timeline, col *record.Column, from, to 
 		}
 	}
 	if line.late != nil {
-		flagLate(&run, line, col, from)
+		flagLate(run, line, col, from)
 	}
-	g.bytes += readingBytes * int64(to-from)
+	g.bytes += runBytes + readingBytes*int64(to-from)
 	for _, t := range run.Texts {
 		g.bytes += int64(len(t))
 	}
 	for _, b := range run.Blobs {
 		g.bytes += int64(len(b))
 	}
-	g.commit.Readings = append(g.commit.Readings, run)
 }
 
 // flagLate marks the readings that are ahead of their received time.
