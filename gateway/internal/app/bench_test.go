@@ -27,7 +27,7 @@ func loads() []load {
 	start := lastMidnightButOne()
 	return []load{
 		{Devices: 50, Batches: 40, Rows: 300, Series: 8, Start: start},
-		{Devices: 50, Batches: 200, Rows: 10, Series: 8, Start: start},
+		{Devices: 50, Batches: 600, Rows: 10, Series: 8, Start: start},
 		{Devices: 50, Batches: 200, Rows: 300, Series: 1, Start: start},
 	}
 }

@@ -98,9 +98,9 @@ func startGateway(b *testing.B, dir, profile string) *gateway {
 		b.Fatal(err)
 	}
 	lines := bufio.NewScanner(out)
-	for g.mqtt == "" {
+	for said := ""; g.mqtt == ""; said = lines.Text() {
 		if !lines.Scan() {
-			b.Fatal("the gateway ended before it served devices")
+			b.Fatalf("the gateway ended before it served devices; it said %s", said)
 		}
 		var line struct{ Msg, MQTT string }
 		if err := json.Unmarshal(lines.Bytes(), &line); err == nil && line.Msg == "ready" {

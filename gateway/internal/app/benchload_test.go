@@ -37,9 +37,10 @@ func lastMidnightButOne() int64 {
 func (l load) perDevice() uint64 { return uint64(l.Batches * l.Rows * l.Series) }
 func (l load) readings() int     { return l.Devices * int(l.perDevice()) }
 
-func deviceName(d int) string     { return fmt.Sprintf("pump-%03d", d) }
-func epochOf(d int) record.Epoch  { return record.Epoch(0x9e3779b97f4a7c15 * uint64(d+1)) }
+func deviceName(d int) string    { return fmt.Sprintf("pump-%03d", d) }
+func epochOf(d int) record.Epoch { return record.Epoch(0x9e3779b97f4a7c15 * uint64(d+1)) }
 func (l load) bodies(d int) *pump { return &pump{load: l, rng: rand.New(rand.NewPCG(7, uint64(d)))} }
+
 func (l load) header(d, n int) wire.Header {
 	return wire.Header{Device: deviceName(d), Epoch: epochOf(d), Boot: bootID, First: uint64(n * l.Rows * l.Series)}
 }
@@ -55,8 +56,14 @@ type pump struct {
 
 func channel(i int) (series, unit string) {
 	c := [...][2]string{
-		{"air.temperature", "Cel"}, {"air.humidity", "%RH"}, {"air.pressure", "Pa"}, {"pump.vibration_x", "m/s2"},
-		{"pump.vibration_z", "m/s2"}, {"pump.current", "A"}, {"pump.voltage", "V"}, {"pump.water_temperature", "Cel"},
+		{"air.temperature", "Cel"},
+		{"air.humidity", "%RH"},
+		{"air.pressure", "Pa"},
+		{"pump.vibration_x", "m/s2"},
+		{"pump.vibration_z", "m/s2"},
+		{"pump.current", "A"},
+		{"pump.voltage", "V"},
+		{"pump.water_temperature", "Cel"},
 	}[i]
 	return c[0], c[1]
 }

@@ -237,7 +237,8 @@ func appendTimes(b array.Builder, us []int64) {
 func repeat[T any](b interface {
 	Reserve(int)
 	UnsafeAppend(T)
-}, v T, n int) {
+}, v T, n int,
+) {
 	b.Reserve(n)
 	for range n {
 		b.UnsafeAppend(v)
