@@ -22,8 +22,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// The one goroutine that may stay for a while: see publish.
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/eclipse/paho%2emqtt%2egolang.(*client).Publish"))
+	// The one goroutine that may stay for a while: see publish and subscribe.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/eclipse/paho%2emqtt%2egolang.(*client).Publish"),
+		goleak.IgnoreAnyFunction("github.com/eclipse/paho%2emqtt%2egolang.(*client).Subscribe"))
 }
 
 // up is one message of the device as it arrived at the broker.

@@ -123,7 +123,7 @@ func pahoDialer(broker *url.URL, client string, dropped func()) dialer {
 			shut()
 			return nil, fmt.Errorf("connect to %s: %w", broker.Redacted(), err)
 		}
-		if err := subscribe(c, filter); err != nil {
+		if err := subscribe(gone, c, filter); err != nil {
 			c.Disconnect(0)
 			shut()
 			return nil, fmt.Errorf("subscribe to %s at %s: %w", filter, broker.Redacted(), err)
@@ -165,8 +165,16 @@ func await(t mqtt.Token) error {
 	return t.Error()
 }
 
-func subscribe(c mqtt.Client, filter string) error {
-	t := c.Subscribe(filter, 1, nil)
+// subscribe may leave a goroutine of paho behind, for the reason that publish does.
+func subscribe(gone <-chan struct{}, c mqtt.Client, filter string) error {
+	handed := make(chan mqtt.Token, 1)
+	go func() { handed <- c.Subscribe(filter, 1, nil) }()
+	var t mqtt.Token
+	select {
+	case t = <-handed:
+	case <-gone:
+		return errLost
+	}
 	if err := await(t); err != nil {
 		return err
 	}
