@@ -204,3 +204,37 @@ func orphanChangesNothing(t *testing.T, python string, g *gateway, before digest
 			after.PyIceberg.Rows, after.DuckDB.Rows, before.PyIceberg.Rows)
 	}
 }
+
+// TestQuotaIsAGapThatIsCounted fills the outbox of an agent without a gateway beyond its quota. What is given up
+// must be in the table of gaps, to the seq, and the rest must land.
+func TestQuotaIsAGapThatIsCounted(t *testing.T) {
+	const rows = 700_000 // 8 bytes of noise each, which nothing compresses: more than the quota below
+	rng := rand.New(rand.NewPCG(3, 4))
+	var b strings.Builder
+	b.WriteString("timestamp,value\n")
+	for i := range rows {
+		fmt.Fprintf(&b, "%d,%s\n", 1_700_000_000+i, strconv.FormatFloat(math.Float64frombits(rng.Uint64()>>2), 'g', -1, 64))
+	}
+	path := filepath.Join(t.TempDir(), "noise.csv")
+	if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	g := newGateway(t)
+	a := newAgent(t, "full", g.mqtt, fmt.Sprintf("  - {name: noise, replay: {files: [%s], times: original}}\n", path),
+		"outbox: {flush_interval: 1s, quota: 4MiB, reserve: 1MiB}").start()
+	waitFor(t, "all rows to be accepted", func() bool { return a.metric("headwater_outbox_accepted_total") >= rows })
+	waitFor(t, "the oldest to be given up", func() bool { return a.metric("headwater_outbox_dropped_total") > 0 })
+	a.stop(t)
+	g.start()
+	a.drain()
+	acc := g.settled("full", 1)
+	if !acc.Balanced || acc.Accepted != rows || acc.Gaps == 0 || acc.Landed+acc.Gaps != rows || acc.Present != acc.Landed {
+		t.Errorf("the ledger says %+v; want %d accepted, all landed or in gaps, some in gaps", acc, rows)
+	}
+	for _, r := range g.scan("gaps", "--columns", "reason,presumed", "--where", "device = 'full'") {
+		if r[0] != "drop_oldest" || r[1] != "false" {
+			t.Errorf("a gap says %v", r)
+		}
+	}
+	t.Logf("%d readings accepted, %d landed, %d given up and counted", acc.Accepted, acc.Landed, acc.Gaps)
+}

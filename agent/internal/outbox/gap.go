@@ -45,7 +45,6 @@ func (o *Outbox) addGap(g gap) {
 	if g.Count == 0 {
 		return
 	}
-	o.log.Warn("readings given up", "reason", g.Reason, "epoch", g.Epoch.String(), "first", g.First, "count", g.Count)
 	if g.Reason == wire.Damaged {
 		o.meters.damaged.Add(g.Count)
 		o.conds.board.Raise(o.conds.damaged, fmt.Sprintf("%d readings of epoch %s", g.Count, g.Epoch))
@@ -58,10 +57,14 @@ func (o *Outbox) addGap(g gap) {
 		if joins && (!old.sent || len(o.gaps) >= manyGaps) {
 			old.Count += g.Count
 			old.From, old.To, old.sent = min(old.From, g.From), max(old.To, g.To), false
+			o.log.Debug("more readings given up", "reason", g.Reason, "epoch", g.Epoch.String(), "first", g.First, "count", g.Count)
 			o.facts[old.key()] = encode(old)
 			return
 		}
 	}
+	// One line per gap, however long it grows: the counters say how long.
+	o.log.Warn("readings given up; the gap grows until there is room", "reason", g.Reason,
+		"epoch", g.Epoch.String(), "first", g.First, "count", g.Count)
 	o.gaps = append(o.gaps, &g)
 	o.facts[g.key()] = encode(&g)
 	poke(o.wake)
