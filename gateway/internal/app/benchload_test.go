@@ -37,8 +37,8 @@ func lastMidnightButOne() int64 {
 func (l load) perDevice() uint64 { return uint64(l.Batches * l.Rows * l.Series) }
 func (l load) readings() int     { return l.Devices * int(l.perDevice()) }
 
-func deviceName(d int) string    { return fmt.Sprintf("pump-%03d", d) }
-func epochOf(d int) record.Epoch { return record.Epoch(0x9e3779b97f4a7c15 * uint64(d+1)) }
+func deviceName(d int) string     { return fmt.Sprintf("pump-%03d", d) }
+func epochOf(d int) record.Epoch  { return record.Epoch(0x9e3779b97f4a7c15 * uint64(d+1)) }
 func (l load) bodies(d int) *pump { return &pump{load: l, rng: rand.New(rand.NewPCG(7, uint64(d)))} }
 
 func (l load) header(d, n int) wire.Header {
