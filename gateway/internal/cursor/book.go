@@ -173,6 +173,7 @@ type Update struct {
 	Epoch  record.Epoch
 	Closed seqset.Set
 	Ended  bool // its end is known
+	Lost   bool // it is over, and its end will never be known
 	// Presumed are the seqs that count as filled when ranges are counted.
 	Presumed seqset.Set
 }
@@ -181,7 +182,7 @@ type Update struct {
 func UpdateOf(row *table.Cursor) Update {
 	return Update{
 		Device: row.Device, Epoch: row.Epoch, Closed: row.Closed.Clone(),
-		Ended: row.HasFinal, Presumed: row.Presumed.Clone(),
+		Ended: row.HasFinal, Lost: row.Ended && !row.HasFinal, Presumed: row.Presumed.Clone(),
 	}
 }
 

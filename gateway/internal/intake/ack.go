@@ -56,7 +56,8 @@ func (in *Intake) ack(c *client) *wire.Ack {
 	}
 	for _, id := range slices.Sorted(maps.Keys(c.speaks)) {
 		if e := in.epochs[table.Key{Device: c.device, Epoch: id}]; e != nil {
-			a.Epochs = append(a.Epochs, wire.NewAckEpoch(id, &e.stored, &e.landed, e.ended))
+			// Of an epoch that was lost nobody waits for the end: a device that was not told would name it for ever.
+			a.Epochs = append(a.Epochs, wire.NewAckEpoch(id, &e.stored, &e.landed, e.ended || e.lost))
 		}
 	}
 	return a

@@ -17,6 +17,7 @@ type epoch struct {
 	landed   seqset.Set // in a committed transaction
 	presumed seqset.Set // counts as filled when ranges are counted
 	ended    bool       // its end has landed
+	lost     bool       // it has landed that there is none
 	endCRC   uint32     // of the `end` in the log, with hasEnd
 	hasEnd   bool
 	final    uint64            // the seq behind the last, or unknown

@@ -1,8 +1,10 @@
 package intake
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/headwater-iot/headwater/gateway/internal/table"
 	"github.com/headwater-iot/headwater/shared/record"
@@ -42,8 +44,9 @@ func (in *Intake) Hello(ctx context.Context, client string, payload []byte) erro
 	return nil
 }
 
-// greet notes who said hello, and of what.
+// greet notes who said hello, and of what: of its current epoch first, if these are too many.
 func (in *Intake) greet(h *wire.Hello) *client {
+	slices.SortStableFunc(h.Epochs, func(a, b wire.HelloEpoch) int { return cmp.Compare(a.State, b.State) })
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	c := in.client(h.Client)

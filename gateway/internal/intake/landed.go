@@ -27,7 +27,7 @@ func (in *Intake) Landed(updates []cursor.Update) {
 		e.landed.AddSet(&u.Closed)
 		e.stored.AddSet(&u.Closed)
 		e.presumed = u.Presumed.Clone()
-		e.ended = e.ended || u.Ended
+		e.ended, e.lost = e.ended || u.Ended, e.lost || u.Lost
 		if !in.told(key, e) {
 			in.release(key)
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/headwater-iot/headwater/gateway/internal/cursor"
+	"github.com/headwater-iot/headwater/shared/record"
 	"github.com/headwater-iot/headwater/shared/seqset"
 	"github.com/headwater-iot/headwater/shared/wire"
 )
@@ -55,6 +56,45 @@ func TestCompleteEpochIsForgottenWhenItsDeviceForgets(t *testing.T) {
 		w.Landed([]cursor.Update{update(5, true, seqset.Range{From: 0, To: 4})}) // of a batch that came twice
 		if len(w.epochs) != 1 {
 			t.Log("an epoch whose end nobody named since is kept until somebody does")
+		}
+	})
+}
+
+// TestLostEpochIsToldToBeOver: its device waits for nothing more of it, and would name it in every hello for ever. An
+// end that comes all the same is news.
+func TestLostEpochIsToldToBeOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t).running()
+		lost := wire.HelloEpoch{Epoch: 5, Boot: 9, Next: 4, State: wire.EpochLost, CountMax: 9}
+		if got, want := marks(w.greeting("dev", 1, lost, wire.HelloEpoch{Epoch: 6, Predecessor: 5, Boot: 9})), ""; got != want {
+			t.Errorf("acked %s before anything landed", got)
+		}
+		w.Landed([]cursor.Update{{Device: "dev", Epoch: 5, Lost: true}})
+		time20ms(t)
+		if got, want := marks(w.last("dev")), "5: stored 0[] landed 0[] ended true;"; got != want {
+			t.Errorf("acked %s, want %s", got, want)
+		}
+		before := len(w.log)
+		w.send(part{epoch: 5, kind: wire.KindEnd, from: 4})
+		if len(w.log) != before+1 {
+			t.Error("the end was taken for a copy")
+		}
+	})
+}
+
+// TestAcksSpeakOfTheCurrentEpochFirst: a device that names more epochs than an ack does hears of the one that grows.
+func TestAcksSpeakOfTheCurrentEpochFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t).running()
+		var epochs []wire.HelloEpoch
+		for i := range maxEpochs {
+			epochs = append(epochs, wire.HelloEpoch{Epoch: record.Epoch(1000 + i), Boot: 9, State: wire.EpochLost})
+		}
+		w.greeting("dev", 1, append(epochs, wire.HelloEpoch{Epoch: 5, Boot: 9, Next: 4, Held: []uint64{0, 4}})...)
+		w.send(part{epoch: 5, n: 4})
+		time20ms(t)
+		if got, want := marks(w.last("dev")), "5: stored 4[] landed 0[] ended false;"; got != want {
+			t.Errorf("acked %s, want %s", got, want)
 		}
 	})
 }

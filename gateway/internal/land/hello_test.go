@@ -1,8 +1,10 @@
 package land_test
 
 import (
+	"slices"
 	"testing"
 
+	"github.com/headwater-iot/headwater/gateway/internal/cursor"
 	"github.com/headwater-iot/headwater/gateway/internal/land"
 	"github.com/headwater-iot/headwater/gateway/internal/land/landtest"
 	"github.com/headwater-iot/headwater/shared/record"
@@ -84,6 +86,9 @@ func TestPowerCutEndsInAnOpenPresumedGapThatALateBatchCorrects(t *testing.T) {
 	)
 	if c := r.cursor(1); !c.Ended || c.HasFinal || !c.PresumedOpen {
 		t.Errorf("cursor %+v", c)
+	}
+	if u := r.told[slices.IndexFunc(r.told, func(u cursor.Update) bool { return u.Epoch == 1 })]; !u.Lost || u.Ended {
+		t.Errorf("told %+v", u)
 	}
 	r.restart()
 	r.batch(landtest.Readings(t, synced(), header(1, 8, at(-5)), 1, 2, 1000))
