@@ -84,6 +84,17 @@ func TestRecordWithoutHeaderIsKept(t *testing.T) {
 	}
 }
 
+// TestQuarantineKeepsNoMoreThanItsBytes: a record shares the memory of the megabytes that were read with it.
+func TestQuarantineKeepsNoMoreThanItsBytes(t *testing.T) {
+	r := newRiver(t, land.Settings{})
+	payload := []byte("neither envelope nor anything")
+	r.batch(payload)
+	r.land()
+	if row := r.lake.Tables().Quarantine[0]; &row.Bytes[0] == &payload[0] || string(row.Bytes) != string(payload) {
+		t.Errorf("%d bytes are kept, and with them all that was read", len(row.Bytes))
+	}
+}
+
 func TestUnknownKindStopsLanding(t *testing.T) {
 	r := newRiver(t, land.Settings{})
 	r.log.Append(5, "probe-1", now, nil)

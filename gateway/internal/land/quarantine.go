@@ -1,6 +1,7 @@
 package land
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"maps"
@@ -32,6 +33,12 @@ func (g *Group) row(o *Opened, reason, detail string, by table.Origin) table.Qua
 	}
 }
 
+// keep puts the bytes of a record into a row. The record shares megabytes that were read with it, so they are copied.
+func (g *Group) keep(row *table.QuarantineRow, o *Opened) {
+	row.Bytes = bytes.Clone(o.Payload)
+	g.bytes += int64(len(o.Payload))
+}
+
 // quarantine gives open seqs their fate. The first row carries the bytes.
 func (g *Group) quarantine(o *Opened, c *cursor.Cursor, open []seqset.Range, reason string, by table.Origin) {
 	n := g.tally.quarantined[reason]
@@ -40,8 +47,7 @@ func (g *Group) quarantine(o *Opened, c *cursor.Cursor, open []seqset.Range, rea
 		row := g.row(o, reason, o.detail, by)
 		row.From, row.To, row.Count = r.From, r.To, r.Len()
 		if i == 0 {
-			row.Bytes = o.Payload
-			g.bytes += int64(len(o.Payload))
+			g.keep(&row, o)
 		}
 		g.commit.Quarantine = append(g.commit.Quarantine, row)
 		n.readings += r.Len()
@@ -69,9 +75,8 @@ func (g *Group) refuse(o *Opened, c *cursor.Cursor, seqs seqset.Range, by table.
 func (g *Group) reject(o *Opened, by table.Origin) {
 	reason := cmp.Or(o.reason, Malformed)
 	row := g.row(o, reason, o.detail, by)
-	row.Bytes = o.Payload
+	g.keep(&row, o)
 	g.commit.Quarantine = append(g.commit.Quarantine, row)
-	g.bytes += int64(len(o.Payload))
 	n := g.tally.quarantined[reason]
 	n.records++
 	g.tally.quarantined[reason] = n
@@ -83,9 +88,8 @@ func (g *Group) conflict(o *Opened, by table.Origin, detail string) {
 	s := &o.sealed
 	detail = fmt.Sprintf("%s: [%d, %d), CRC %08x", detail, s.First, s.End(), s.CRC)
 	row := g.row(o, Conflict, detail, by)
-	row.Bytes = o.Payload
+	g.keep(&row, o)
 	g.commit.Quarantine = append(g.commit.Quarantine, row)
-	g.bytes += int64(len(o.Payload))
 	g.tally.conflicts++
 	g.l.alarms.raise(g.l.alarms.conflict, fmt.Sprintf("device %s, epoch %s, seqs [%d, %d)", s.Device, s.Epoch, s.First, s.End()))
 }
