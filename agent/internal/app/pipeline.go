@@ -1,7 +1,6 @@
 package app
 
 import (
-	"cmp"
 	"context"
 	"time"
 
@@ -51,9 +50,6 @@ func (a *App) sensors(o *outbox.Config) ([]sampler.Sensor, error) {
 		}
 		if plan.Open != nil {
 			s.Open = func(ctx context.Context) (sampler.Driver, error) { return plan.Open(ctx) }
-			// A row may carry the time at which its read began: no promise passes the slowest read.
-			slowest := cmp.Or(plan.Timeout, min(max(plan.Interval, time.Second), 10*time.Second)) // as the sampler has it
-			o.PromiseLag = max(o.PromiseLag, slowest+time.Second)
 		}
 		if plan.Interval > 0 {
 			o.Rate += float64(len(plan.Announce)) / plan.Interval.Seconds()
@@ -76,7 +72,8 @@ func (a *App) outboxConfig() outbox.Config {
 		Device: s.Device, Boot: a.clock.Boot(), Dir: s.Data, RingDir: a.ring,
 		FlushInterval: s.Outbox.FlushInterval, RingBytes: int(s.Outbox.RingSize),
 		Quota: int64(s.Outbox.Quota), Reserve: int64(s.Outbox.Reserve), Policy: outbox.Policy(s.Outbox.OnFull),
-		Clock: a.clock, Log: a.log, Meter: a.meter, Health: a.health,
+		Promise: func() int64 { return a.sampler.Promise() }, // asked when there are rows, which come from it
+		Clock:   a.clock, Log: a.log, Meter: a.meter, Health: a.health,
 	}
 }
 

@@ -36,6 +36,8 @@ type Clock interface {
 	Monotonic() int64
 	// Anchor returns the best anchor of this boot at this moment.
 	Anchor() wire.Anchor
+	// Resume tells the last anchor that an earlier process of this boot gave, before Anchor is called.
+	Resume(last wire.Anchor)
 }
 
 // Config is what an outbox needs to know; zero values mean the defaults.
@@ -47,10 +49,10 @@ type Config struct {
 
 	FlushInterval time.Duration // a reading is on flash or stored by its end
 	RingBytes     int
-	MaxRows       int           // of one seal
-	Quota         int64         // bytes on flash
-	Reserve       int64         // free bytes left to others
-	PromiseLag    time.Duration // what a driver may take from reading its clock to Append
+	MaxRows       int          // of one seal
+	Quota         int64        // bytes on flash
+	Reserve       int64        // free bytes left to others
+	Promise       func() int64 // ms since boot: no row of a driver below it comes any more
 	Policy        Policy
 	Rate          float64 // readings per second by the schedule: bounds what a power cut can take
 	OriginalTimes bool    // a source with its own times runs: no promises are made
@@ -70,7 +72,6 @@ const (
 	DefaultMaxRows       = 1000             // beyond, batches do not get smaller per reading
 	DefaultQuota         = 64 << 20         // weeks of a slow device
 	DefaultReserve       = 16 << 20         // for the logs of others
-	DefaultPromiseLag    = 2 * time.Second  // a slow chip on a bus that is shared
 )
 
 // minInodes are left to others.
@@ -82,8 +83,10 @@ func (c Config) withDefaults() (Config, error) {
 	c.MaxRows = cmp.Or(c.MaxRows, DefaultMaxRows)
 	c.Quota = cmp.Or(c.Quota, DefaultQuota)
 	c.Reserve = cmp.Or(c.Reserve, DefaultReserve)
-	c.PromiseLag = cmp.Or(c.PromiseLag, DefaultPromiseLag)
 	c.Policy = cmp.Or(c.Policy, DropOldest)
+	if c.Promise == nil && c.Clock != nil { // a slow chip on a bus that is shared takes less
+		c.Promise = func() int64 { return c.Clock.Monotonic()/1000 - 2000 }
+	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}

@@ -19,7 +19,7 @@ const rowShare = 8
 const maxRow = wire.MaxSealed / 2
 
 // Append accepts a row: when it returns nil the row survives the death of the process. The error wraps
-// seal.ErrRow for a row that nothing could carry, and ErrFull when there is no place left at all.
+// record.ErrRow for a row that nothing could carry, and ErrFull when there is no place left at all.
 func (o *Outbox) Append(row record.Row) error {
 	if err := seal.Check(&row); err != nil {
 		o.meters.unfit.Inc()
@@ -28,7 +28,14 @@ func (o *Outbox) Append(row record.Row) error {
 	}
 	for try := 0; ; try++ {
 		err := o.tryAppend(row)
-		if !errors.Is(err, ring.ErrFull) {
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, record.ErrRow):
+			o.meters.tooLarge.Inc()
+			return err
+		case !errors.Is(err, ring.ErrFull):
+			o.meters.stopped.Inc()
 			return err
 		}
 		if try == 3 { // three times there was room, and others took it; or there is none
@@ -48,8 +55,7 @@ func (o *Outbox) tryAppend(row record.Row) error {
 	o.buf = ring.AppendRow(o.buf[:0], &row)
 	size := ring.Size(len(o.buf))
 	if size > min(o.ring.Cap()/rowShare, maxRow) {
-		o.meters.tooLarge.Inc()
-		return fmt.Errorf("append row of %s: %w: %d bytes", row.Sensor, seal.ErrRow, size)
+		return fmt.Errorf("append row of %s: %w: %d bytes", row.Sensor, record.ErrRow, size)
 	}
 	if o.rowBytes+size > o.ring.Cap()/rowShare {
 		if err := o.sealRows(); err != nil {
@@ -128,7 +134,7 @@ func (o *Outbox) sealRows() error {
 	h := wire.Header{Device: o.cfg.Device, Epoch: e.Epoch, Boot: e.Boot, First: o.next}
 	if !o.cfg.OriginalTimes && !o.broken {
 		h.HasPromise = true
-		h.Promise = max(o.promised, (o.cfg.Clock.Monotonic()-o.cfg.PromiseLag.Microseconds())/1000)
+		h.Promise = max(o.promised, o.cfg.Promise())
 	}
 	batches, err := o.sealer.Seal(h, plain(o.rows))
 	if err != nil {

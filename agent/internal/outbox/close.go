@@ -32,13 +32,11 @@ func (o *Outbox) Close() error {
 	for _, e := range o.epochs {
 		o.noteLine(e)
 	}
-	if o.lake != (wire.ID{}) {
-		o.facts[factLake] = o.lake[:]
-	}
-	errs := []error{sealErr, o.save()}
-	if left == 0 {
+	saved := o.save()
+	errs := []error{sealErr, saved}
+	if left == 0 && saved == nil { // else the ring alone knows how far the epoch came
 		errs = append(errs, o.ring.Remove())
-	} else if !o.ring.OnTmpfs() {
+	} else if left > 0 && !o.ring.OnTmpfs() {
 		errs = append(errs, fmt.Errorf("%d batches were not written to flash and are lost with the heap ring", left))
 	}
 	errs = append(errs, o.letGo())

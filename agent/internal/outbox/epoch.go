@@ -29,9 +29,10 @@ type line struct {
 	CountMax    uint64          `cbor:"4,keyasint"` // that a power cut can take
 	Next        uint64          `cbor:"5,keyasint"` // seqs given out, as far as flash knows; exact once ended
 	State       wire.EpochState `cbor:"6,keyasint"`
-	Landed      []uint64        `cbor:"7,keyasint"` // flat, written when something else is written anyway
-	Order       uint64          `cbor:"8,keyasint"` // of birth in this data directory
-	Heap        bool            `cbor:"9,keyasint"` // its ring died with its process
+	Landed      []uint64        `cbor:"7,keyasint"`  // flat, written when something else is written anyway
+	Order       uint64          `cbor:"8,keyasint"`  // of birth in this data directory
+	Heap        bool            `cbor:"9,keyasint"`  // its ring died with its process
+	Anchor      wire.BootAnchor `cbor:"10,keyasint"` // of Boot, as of the write
 }
 
 // epoch is a line and what the gateway said of it.
@@ -81,8 +82,11 @@ func (o *Outbox) find(id record.Epoch) *epoch {
 
 // noteLine puts the line of e among the facts of the next save.
 func (o *Outbox) noteLine(e *epoch) {
-	e.Landed = e.landed.Flat()
+	e.Landed, e.Anchor = e.landed.Flat(), bootAnchor(e.Boot, o.anchorOf(e.Boot))
 	o.facts[lineKey(e.Epoch)] = encode(e.line)
+	if o.lake != (wire.ID{}) {
+		o.facts[factLake] = o.lake[:]
+	}
 }
 
 // save writes the facts that have changed. It keeps them for the next try when it fails.
@@ -193,6 +197,13 @@ func (o *Outbox) anchorOf(boot record.Boot) wire.Anchor {
 		return o.cfg.Clock.Anchor()
 	}
 	return o.anchors[boot]
+}
+
+// learn takes an anchor of an earlier process; the latest of a boot counts.
+func (o *Outbox) learn(boot record.Boot, a wire.Anchor) {
+	if old := o.anchors[boot]; a.State != wire.NoAnchor && (old.State == wire.NoAnchor || a.Monotonic > old.Monotonic) {
+		o.anchors[boot] = a
+	}
 }
 
 // infoOf returns what goes into a segment of e.

@@ -263,10 +263,10 @@ func TestOldAckIsIgnored(t *testing.T) {
 // TestRowOlderThanAPromiseEndsPromises: one lie is enough.
 func TestRowOlderThanAPromiseEndsPromises(t *testing.T) {
 	cfg := config(t)
-	cfg.PromiseLag = 1
 	c := cfg.Clock.(clock)
 	c.start = c.start.Add(-1e12)
 	cfg.Clock = c
+	cfg.Promise = func() int64 { return c.Monotonic() / 1000 }
 	o := mustOpen(t, cfg)
 	promise := func() bool {
 		must(t, o.Seal())

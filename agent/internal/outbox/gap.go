@@ -96,6 +96,9 @@ func (o *Outbox) gapSegment(seg *segment.Segment, reason string) error {
 func (o *Outbox) gapRange(seg *segment.Segment, e *epoch, from, to uint64, reason string) error {
 	for from < to {
 		item, err := o.store.At(seg, from)
+		if errors.Is(err, segment.ErrScarce) {
+			return err
+		}
 		if err != nil {
 			o.addGap(o.blindGap(e, from, to))
 			return nil

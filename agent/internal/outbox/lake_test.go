@@ -31,6 +31,9 @@ func (c clock) Anchor() wire.Anchor {
 	return wire.Anchor{State: wire.Synced, Generation: 1, Wall: time.Now().UnixMicro(), Monotonic: c.Monotonic(), Uncertainty: 10}
 }
 
+// Resume implements Clock.
+func (c clock) Resume(wire.Anchor) {}
+
 // tmpfs returns a directory of its own on a tmpfs, or skips.
 func tmpfs(t testing.TB) string {
 	t.Helper()

@@ -12,7 +12,7 @@ import (
 // reading ends as landed, held or dropped.
 type meters struct {
 	accepted, rows                         *meter.Counter
-	unfit, tooLarge, noRoom                *meter.Counter // rows refused
+	unfit, tooLarge, noRoom, stopped       *meter.Counter // rows refused
 	sealed, batches, landed                *meter.Counter
 	writes, written, metaWrites            *meter.Counter
 	dropped, damaged, unsealable           *meter.Counter
@@ -35,6 +35,7 @@ func newMeters(r *meter.Registry) *meters {
 		unfit:          refused("unfit"),
 		tooLarge:       refused("too_large"),
 		noRoom:         refused("no_room"),
+		stopped:        refused("stopped"), // closed, or the rows before it cannot be sealed
 		recovered:      r.Counter(p+"recovered_total", "Readings of a process that died, sealed by this one."),
 		sealed:         r.Counter(p+"sealed_total", "Readings sealed."),
 		batches:        r.Counter(p+"sealed_batches_total", "Batches sealed."),

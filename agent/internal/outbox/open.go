@@ -107,6 +107,9 @@ func (o *Outbox) recover() error {
 	}
 	found := o.openRing()
 	last := o.endLineage(found)
+	if a, known := o.anchors[o.cfg.Boot]; known {
+		o.cfg.Clock.Resume(a)
+	}
 	o.resumed = o.anchors[o.cfg.Boot]
 	o.order()
 	o.missDamaged(manifests)
@@ -125,6 +128,7 @@ func (o *Outbox) readFacts(facts map[string][]byte) (manifests []manifest) {
 			if err = cbor.Unmarshal(v, &e.line); err == nil {
 				e.landed, _ = seqset.FromFlat(e.Landed)
 				o.epochs = append(o.epochs, e)
+				o.learn(e.Boot, e.Anchor.Anchor())
 			}
 		case strings.HasPrefix(k, factGap):
 			g := &gap{sent: true}
@@ -155,7 +159,7 @@ func (o *Outbox) readInfos() {
 	for _, seg := range o.store.Segments() {
 		var i info
 		if err := cbor.Unmarshal(seg.Info, &i); err == nil && i.Line.Epoch == seg.Epoch {
-			o.anchors[i.Anchor.Boot] = i.Anchor.Anchor()
+			o.learn(i.Anchor.Boot, i.Anchor.Anchor())
 		} else {
 			i.Line = line{Epoch: seg.Epoch, Boot: seg.Boot}
 		}
@@ -231,12 +235,15 @@ func (o *Outbox) endLineage(found ring.Found) *epoch {
 		if owner != nil && owner.State == wire.EpochCurrent {
 			owner.Next = max(owner.Next, h.Next)
 		}
-		o.anchors[h.Boot] = h.Anchor
-	} else if n := len(o.epochs); n > 0 && len(found.Entries) > 0 && !o.epochs[n-1].Heap {
+		o.learn(h.Boot, h.Anchor)
+	} else if n := len(o.epochs); len(found.Entries) > 0 && (n == 0 || !o.epochs[n-1].Heap) {
 		// Nobody knows how far their epoch came. No seq may be given out twice, so they get one of their own.
-		last := o.epochs[n-1]
-		o.addEpoch(line{Epoch: newEpoch(), Predecessor: last.Epoch, Boot: last.Boot, Order: o.lastOrder() + 1})
-		owner = o.epochs[n]
+		own := line{Epoch: newEpoch(), Boot: o.cfg.Boot, Order: o.lastOrder() + 1} // a tmpfs lives as long as a boot
+		if n > 0 {
+			own.Predecessor = o.epochs[n-1].Epoch
+		}
+		o.addEpoch(own)
+		owner = o.find(own.Epoch)
 	}
 	for i, e := range o.epochs {
 		if e.State != wire.EpochCurrent || e == owner {

@@ -7,7 +7,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/headwater-iot/headwater/agent/internal/seal"
 	"github.com/headwater-iot/headwater/agent/internal/segment"
 	"github.com/headwater-iot/headwater/shared/record"
 	"github.com/headwater-iot/headwater/shared/wire"
@@ -230,7 +229,7 @@ func TestRowsThatNothingCarriesAreRefused(t *testing.T) {
 		"twice":    {Sensor: "s", Unit: record.Milli, Cells: []record.Cell{record.IntCell("a", "", 1), record.IntCell("a", "", 2)}},
 		"text":     {Sensor: "s", Unit: record.Milli, Cells: []record.Cell{{Series: "a", Kind: record.Text, Text: "\xff"}}},
 	} {
-		if err := o.Append(r); !errors.Is(err, seal.ErrRow) {
+		if err := o.Append(r); !errors.Is(err, record.ErrRow) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

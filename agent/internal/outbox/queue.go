@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/headwater-iot/headwater/agent/internal/segment"
@@ -109,6 +110,10 @@ func (o *Outbox) nextOnFlash(skip func(Ref) bool) (Batch, bool) {
 				}
 				break
 			}
+			if errors.Is(err, segment.ErrScarce) {
+				o.log.Debug("stored batch not read; it is tried again", "error", err)
+				return Batch{}, false
+			}
 			o.damagedOnFlash(seg, at, err)
 		}
 	}
@@ -187,6 +192,9 @@ func (o *Outbox) Verify(r Ref) (good bool) {
 			continue
 		}
 		item, err := o.store.At(seg, r.First)
+		if errors.Is(err, segment.ErrScarce) {
+			return true // nothing speaks against it
+		}
 		if err != nil || item.First != r.First {
 			o.damagedOnFlash(seg, r.First, errOr(err))
 			return false
@@ -237,15 +245,13 @@ func (o *Outbox) newer(a *wire.Ack) bool {
 		return false
 	}
 	if a.Lake != o.lake {
-		o.log.Warn("another lake answers; what it has not got is sent again", "lake", a.Lake.String(), "before", o.lake.String())
+		if o.lake != (wire.ID{}) {
+			o.log.Warn("another lake answers; what it has not got is sent again", "lake", a.Lake.String(), "before", o.lake.String())
+		}
 		for _, e := range o.epochs {
 			e.landed, e.done = emptySet(), false
 		}
-		o.lake = a.Lake
-		// Only with something else: a connected device writes nothing.
-		if o.store.Bytes() > 0 {
-			o.facts[factLake] = a.Lake[:]
-		}
+		o.lake = a.Lake // on flash with the first line that speaks of it: a connected device writes nothing
 	}
 	if a.Log != o.logID {
 		for _, e := range o.epochs {
@@ -308,6 +314,11 @@ func (o *Outbox) applyToFlash() error {
 	return errors.Join(errs...)
 }
 
+// hasSegment reports whether a file of an epoch is left: its removal may have failed.
+func (o *Outbox) hasSegment(e *epoch) bool {
+	return slices.ContainsFunc(o.store.Segments(), func(s *segment.Segment) bool { return s.Epoch == e.Epoch })
+}
+
 // forgetEpochs drops the lines of ancestors that the gateway has the end of.
 func (o *Outbox) forgetEpochs() {
 	o.mu.Lock()
@@ -316,7 +327,7 @@ func (o *Outbox) forgetEpochs() {
 	kept := o.epochs[:0]
 	for _, e := range o.epochs {
 		held := o.heldSet(e)
-		if e != last && e.done && held.Empty() {
+		if e != last && e.done && held.Empty() && !o.hasSegment(e) {
 			o.facts[lineKey(e.Epoch)] = nil
 			continue
 		}

@@ -53,6 +53,9 @@ func (o *Outbox) missing(e *epoch, done *seqset.Set, from, to uint64) {
 	have := o.heldSet(e)
 	have.AddSet(&e.landed)
 	have.AddSet(done)
+	if e.State != wire.EpochEnded {
+		e.Next = max(e.Next, to) // a hello that holds more than was given out is refused
+	}
 	for _, r := range have.Missing(from, max(from, to)) {
 		o.addGap(o.blindGap(e, r.From, r.To))
 	}
@@ -154,9 +157,9 @@ func (o *Outbox) recoverSealed(entry *ring.Entry, consumed *seqset.Set, now time
 	}
 	consumed.AddSet(&b.Rows)
 	e := o.find(s.Epoch)
-	if e == nil { // its line was forgotten because the gateway has all of it
-		o.ring.Release(entry.Pos)
-		return
+	if e == nil { // meta.db was lost; a batch that the gateway has all of was released before its line went
+		o.addEpoch(line{Epoch: s.Epoch, Boot: s.Boot, State: wire.EpochLost})
+		e = o.find(s.Epoch)
 	}
 	if e.State != wire.EpochEnded {
 		e.Next = max(e.Next, s.End())

@@ -229,7 +229,7 @@ func TestCheckRefuses(t *testing.T) {
 	} {
 		row := good
 		change(&row)
-		if err := Check(&row); !errors.Is(err, ErrRow) {
+		if err := Check(&row); !errors.Is(err, record.ErrRow) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -62,8 +62,8 @@ func openRead(path string) (db *bbolt.DB, err error) {
 }
 
 // create makes a file under another name first: a power cut while bbolt writes its first pages would
-// leave a file that cannot be opened.
-func create(path string, noSync bool, buckets ...[]byte) (*bbolt.DB, error) {
+// leave a file that cannot be opened. It takes the name of the old one when prepare has filled it.
+func create(path string, noSync bool, prepare func(*bbolt.DB) error, buckets ...[]byte) (*bbolt.DB, error) {
 	tmp := path + tmpSuffix
 	_ = os.Remove(tmp)
 	db, err := bbolt.Open(tmp, 0o600, options(false, noSync))
@@ -79,6 +79,9 @@ func create(path string, noSync bool, buckets ...[]byte) (*bbolt.DB, error) {
 		}
 		return nil
 	})
+	if err == nil && prepare != nil {
+		err = prepare(db)
+	}
 	if err == nil {
 		err = os.Rename(tmp, path)
 	}

@@ -37,8 +37,12 @@ func OpenMeta(dir string, opts ...Option) (m *Meta, facts map[string][]byte, dam
 		damaged = true
 		setAside(path)
 	}
-	db, err := create(path, s.noSync, bucketMeta)
-	if err != nil && !damaged && exists(path) {
+	fill := func(db *bbolt.DB) error { return (&Meta{db: db}).makeRoom(facts) }
+	db, err := create(path, s.noSync, fill, bucketMeta)
+	if err == nil {
+		return &Meta{db: db}, facts, damaged, nil
+	}
+	if !damaged && exists(path) {
 		// No room for a second file. The old one was just read to its end.
 		err = guard(func() error {
 			db, err = bbolt.Open(path, 0o600, options(false, s.noSync))

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"syscall"
 
 	"go.etcd.io/bbolt"
 
@@ -208,6 +209,11 @@ func (s *Store) view(seg *Segment) (*bbolt.DB, error) {
 	}
 	s.closeReader()
 	db, err := openRead(seg.path)
+	for _, scarce := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM} {
+		if errors.Is(err, scarce) {
+			return nil, fmt.Errorf("%w: %s: %w", ErrScarce, seg.path, err)
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrUnreadable, seg.path, err)
 	}

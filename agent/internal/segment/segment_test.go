@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"go.etcd.io/bbolt"
+
 	"github.com/headwater-iot/headwater/shared/record"
 	"github.com/headwater-iot/headwater/shared/wire"
 )
@@ -274,4 +276,30 @@ func BenchmarkFlush(b *testing.B) {
 			}
 		})
 	}
+}
+
+// TestFactsAreNeverGone: a process that dies while it starts leaves the facts of the one before. Once an empty
+// file took their name first.
+func TestFactsAreNeverGone(t *testing.T) {
+	dir := t.TempDir()
+	m, _, _, err := OpenMeta(dir)
+	must(t, err)
+	must(t, m.Put(map[string][]byte{"a": []byte("1")}))
+	must(t, m.Close())
+	died := errors.New("died")
+	looked := false
+	_, err = create(filepath.Join(dir, metaName), false, func(*bbolt.DB) error {
+		facts, err := readMeta(filepath.Join(dir, metaName))
+		looked = err == nil && string(facts["a"]) == "1"
+		return died
+	}, bucketMeta)
+	if !errors.Is(err, died) || !looked {
+		t.Fatalf("%v; facts readable while their successor is made: %v", err, looked)
+	}
+	m, facts, _, err := OpenMeta(dir)
+	must(t, err)
+	if string(facts["a"]) != "1" {
+		t.Fatalf("facts %v", facts)
+	}
+	must(t, m.Close())
 }

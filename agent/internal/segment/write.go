@@ -68,7 +68,7 @@ func (s *Store) Write(epoch record.Epoch, info []byte, batches []Batch) (int, er
 func (s *Store) begin(epoch record.Epoch, first uint64) error {
 	s.closeActive()
 	path := s.path(epoch, first)
-	db, err := create(path, s.noSync, bucketBatches, bucketInfo)
+	db, err := create(path, s.noSync, nil, bucketBatches, bucketInfo)
 	if err != nil {
 		return err
 	}
