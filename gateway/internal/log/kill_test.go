@@ -14,14 +14,19 @@ import (
 )
 
 // childEnv makes the test binary append to the log in a directory until it is killed, and print what was acknowledged.
-// childNoSync is the negative control of the power-cut test.
+// childNoSync is the negative control of the power-cut test, childEarly that of the kill test: it prints what it is
+// about to append.
 const (
 	childEnv    = "LOG_TEST_APPEND"
 	childNoSync = "LOG_TEST_NO_SYNC"
+	childEarly  = "LOG_TEST_EARLY"
 )
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(childEnv); dir != "" {
+		if os.Getenv(childEarly) != "" {
+			appendEarly(dir)
+		}
 		appendForever(dir, os.Getenv(childNoSync) != "")
 	}
 	os.Exit(m.Run())
@@ -51,6 +56,21 @@ func appendForever(dir string, noSync bool) {
 	}
 	all.Wait()
 	os.Exit(0)
+}
+
+// appendEarly says of each record that it is there, and then appends it.
+func appendEarly(dir string) {
+	l, err := tryOpen(dir)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(3)
+	}
+	for off := l.Next()[0]; ; off++ {
+		fmt.Printf("0 %d 0 early\n", off)
+		if _, err := l.Append(context.Background(), Record{Kind: Batch, Client: "dev", Payload: []byte("early")}); err != nil {
+			os.Exit(0)
+		}
+	}
 }
 
 // acked is what a child said it was told, by partition and offset.
@@ -151,4 +171,28 @@ func TestKilledWriter(t *testing.T) {
 		l.Close()
 	}
 	t.Logf("20 kills, %d records acknowledged, none lost", len(all))
+}
+
+// TestKilledWriterSeesLoss is the negative control: of a process that speaks before Append has returned, records are lost.
+func TestKilledWriterSeesLoss(t *testing.T) {
+	dir, missing, total := t.TempDir(), 0, 0
+	for range 50 {
+		said, during := child(t, dir, 20, childEarly+"=1")(func() {})
+		maps.Copy(said, during)
+		l := open(t, dir)
+		for at := range said {
+			if at[1] >= l.Next()[at[0]] {
+				missing++
+			}
+		}
+		total += len(said)
+		l.Close()
+		if missing > 0 {
+			break
+		}
+	}
+	if missing == 0 {
+		t.Errorf("none of %d records was lost: the test could not see a loss", total)
+	}
+	t.Logf("spoken early: %d of %d records lost", missing, total)
 }
