@@ -21,7 +21,7 @@ build: ## build both programs into bin/
 run: ## run a gateway and an agent here and watch readings arrive; Ctrl-C stops both
 	@scripts/run.sh
 
-test: ## run all tests with the race detector; prints what was skipped and why
+test: ## run all tests, most with the race detector; prints what was skipped and why
 	@scripts/test.sh
 
 e2e: ## the end-to-end tests with many more kills (minutes)

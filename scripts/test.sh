@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# make test: all tests of the repository, with the race detector, and what was skipped and why.
+# make test: all tests of the repository, most with the race detector, and what was skipped and why.
 #
-# Packages that link the lake's libraries come last: the first race build of those takes minutes on a
-# small machine, and a mistake elsewhere should show before.
+# Packages that link the lake's libraries come last: they take longest, and a mistake elsewhere should show
+# before.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/lib.sh
@@ -23,6 +23,11 @@ check() {
   go test -json -timeout 20m "$@" | bin/testreport
 }
 
+# as_shipped PACKAGE...: the same with the flags of make build, so that nothing is compiled a second time.
+as_shipped() {
+  CGO_ENABLED=0 GOFLAGS="${GOFLAGS:-} -trimpath" check "$@"
+}
+
 step "look for what the tests need" scripts/needs.sh
 step "download the modules, if they are not there" download
 step "build both programs (the first time takes minutes)" make --no-print-directory build
@@ -37,12 +42,15 @@ lake_packages=$(grep -E "$heavy" <<<"$imports" | cut -d ' ' -f 1 || true)
 
 # shellcheck disable=SC2086 # lists of words
 step "test what needs no lake${race:+, with the race detector}" check $race $light_packages
+# The race detector makes commits several times slower: of what links the lake it watches the tests in which
+# writers and readers meet.
 if [ -n "$lake_packages" ]; then
   # shellcheck disable=SC2086
-  step "test what links the lake${race:+, with the race detector} (the first time takes minutes)" check $race $lake_packages
+  step "test what links the lake" as_shipped $lake_packages
+  if [ -n "$race" ]; then
+    step "test the lake where writers and readers meet, with the race detector (the first time takes minutes)" \
+      check $race -run 'Concurrent|Beside' ./gateway/internal/lake
+  fi
 fi
-# The binaries that this builds are those of make build, out of the cache: without the race detector, as
-# they are shipped.
-export CGO_ENABLED=0 GOFLAGS=-trimpath
-step "test the real binaries end to end" check ./scripts/e2e
+step "test the real binaries end to end" as_shipped ./scripts/e2e
 printf '\nAll tests passed.\n'
