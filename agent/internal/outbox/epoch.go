@@ -3,6 +3,7 @@ package outbox
 import (
 	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/fxamacker/cbor/v2"
 
@@ -149,6 +150,10 @@ func (o *Outbox) Report() Report {
 	boots := make(map[record.Boot]bool)
 	for _, e := range o.epochs {
 		held := o.heldSet(e)
+		full := len(r.Epochs) >= maxEpochs || len(o.epochs) > maxEpochs && held.Empty()
+		if full && e != o.current() {
+			continue // named when others are done with
+		}
 		he := wire.HelloEpoch{
 			Epoch: e.Epoch, Predecessor: e.Predecessor, Boot: e.Boot,
 			Floor: o.nextOf(e), Next: o.nextOf(e), State: e.State,
@@ -197,6 +202,31 @@ func (o *Outbox) anchorOf(boot record.Boot) wire.Anchor {
 		return o.cfg.Clock.Anchor()
 	}
 	return o.anchors[boot]
+}
+
+// maxEpochs bounds what is remembered of epochs that hold nothing, and what a hello names: a device that starts
+// over and over without a gateway fills neither its flash nor its hello with their names.
+const maxEpochs = 1000
+
+// thinLineage forgets the oldest epochs that hold nothing, beyond maxEpochs. The gateway knows them as open, or
+// not at all.
+func (o *Outbox) thinLineage() {
+	excess := len(o.epochs) - maxEpochs
+	forgotten := 0
+	o.epochs = slices.DeleteFunc(o.epochs, func(e *epoch) bool {
+		if forgotten >= excess || o.hasSegment(e) {
+			return false
+		}
+		if held := o.heldSet(e); !held.Empty() {
+			return false
+		}
+		o.facts[lineKey(e.Epoch)] = nil
+		forgotten++
+		return true
+	})
+	if forgotten > 0 {
+		o.log.Warn("how the oldest epochs ended is forgotten: too many starts without a gateway", "epochs", forgotten)
+	}
 }
 
 // learn takes an anchor of an earlier process; the latest of a boot counts.

@@ -6,6 +6,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/headwater-iot/headwater/shared/record"
 	"github.com/headwater-iot/headwater/shared/wire"
 )
 
@@ -261,4 +262,31 @@ func TestStartsAndStopsLeaveNothing(t *testing.T) {
 	if left := files(t, o.dir(), "*.seg"); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}
+}
+
+// TestStartsWithoutAGatewayStayBounded: a crash loop that nobody hears of ends neither in a hello too large to be
+// sent nor in facts too large to be written.
+func TestStartsWithoutAGatewayStayBounded(t *testing.T) {
+	cfg := config(t)
+	o := mustOpen(t, cfg)
+	appendRows(t, o, 0, 10)
+	flushAll(t, o) // the oldest of all, and it is held
+	o.flash.Lock()
+	for i := range uint64(6000) {
+		l := line{Epoch: record.Epoch(i + 1), Predecessor: record.Epoch(i), Boot: testBoot, State: wire.EpochLost, CountMax: 110, Order: i + 2}
+		o.facts[lineKey(l.Epoch)] = encode(l)
+	}
+	must(t, o.save())
+	o.flash.Unlock()
+	kill(t, o)
+	o = mustOpen(t, cfg)
+	if n := len(wantHello(t, o)); n > wire.MaxSealed/2 {
+		t.Errorf("a hello of %d bytes", n)
+	}
+	if n := len(o.epochs); n > maxEpochs {
+		t.Errorf("%d epochs are remembered", n)
+	}
+	l := newLake(t)
+	l.drain(o)
+	l.wantRows(0, 10)
 }

@@ -279,6 +279,7 @@ func (o *Outbox) begin(owner *epoch, leftover []uint64) error {
 		e.Predecessor = o.epochs[n-1].Epoch
 	}
 	o.epochs = append(o.epochs, e)
+	o.thinLineage()
 	for _, e := range o.epochs {
 		o.noteLine(e)
 	}
