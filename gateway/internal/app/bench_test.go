@@ -35,7 +35,7 @@ func loads() []load {
 // BenchmarkGateway takes batches from MQTT to committed Iceberg in a gateway process of its own, as fast as that takes
 // them. readings/CPU-s is by the CPU time of that process alone, less what one costs that starts and stops without a
 // device (idle_CPU-ms). of_plain is the ratio to a process that writes the same rows, which it has in memory, with
-// pqarrow and our codec; of_tuned to one that also has our encodings.
+// pqarrow and our codec; of_tuned to one that also has our encodings. B/op and allocs/op are those of the devices.
 func BenchmarkGateway(b *testing.B) {
 	for _, l := range loads() {
 		b.Run(l.String(), func(b *testing.B) {
