@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"path/filepath"
 
 	"github.com/headwater-iot/headwater/agent/internal/outbox"
 	"github.com/headwater-iot/headwater/agent/internal/sampler"
@@ -64,13 +63,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 
 // open makes everything that Run needs, sink first. What was made before an error is closed by close.
 func (a *App) open() (err error) {
-	if err := os.MkdirAll(a.settings.Data, 0o700); err != nil {
-		return fmt.Errorf("make data directory: %w (choose another with data: or --data)", err)
-	}
-	if a.lock, err = durable.LockFile(filepath.Join(a.settings.Data, "lock")); err != nil {
-		return fmt.Errorf("data directory %s: %w (each agent needs its own: --data)", a.settings.Data, err)
-	}
-	if a.settings.Device, err = identity(a.settings, a.log); err != nil {
+	if err := a.takeData(); err != nil {
 		return err
 	}
 	if a.clock, err = timebase.System(); err != nil {

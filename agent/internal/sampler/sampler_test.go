@@ -544,3 +544,18 @@ func TestNewRefuses(t *testing.T) {
 		}
 	}
 }
+
+// TestPanicInOpenIsAFailure: one driver must not take the agent with it, start after start.
+func TestPanicInOpenIsAFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, 0, Sensor{
+			Name: "s", Interval: time.Second, Announce: announceX,
+			Open: func(context.Context) (Driver, error) { panic("no such chip") },
+		})
+		<-time.After(1500 * time.Millisecond)
+		r.stop()
+		if rows := r.of("s"); len(rows) != 1 || !rows[0].Cells[0].Null {
+			t.Errorf("rows %+v", rows)
+		}
+	})
+}

@@ -98,7 +98,7 @@ func (w *worker) reopen(ctx context.Context) error {
 	if w.clock.Monotonic() < w.until {
 		return fmt.Errorf("waiting to open it again: %w", w.last)
 	}
-	d, err := w.open(ctx)
+	d, err := w.attempt(ctx)
 	if err != nil {
 		w.last = err
 		w.rest()
@@ -107,6 +107,16 @@ func (w *worker) reopen(ctx context.Context) error {
 	// One more failure closes it again; only a good read clears the record.
 	w.driver, w.failures = d, max(w.failures-1, 0)
 	return nil
+}
+
+// attempt opens the driver. A panic is a failure, as in read.
+func (w *worker) attempt(ctx context.Context) (d Driver, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("driver panicked: %v", p)
+		}
+	}()
+	return w.open(ctx)
 }
 
 // rest puts off the next opening.

@@ -28,6 +28,7 @@ type shelf struct {
 	applied []*wire.Ack
 	stored  map[Ref]bool
 	logID   wire.ID      // another one voids stored, as nothing has landed
+	failing error        // what Apply returns
 	bad     map[Ref]bool // copies that Verify finds damaged
 	wake    chan struct{}
 }
@@ -82,7 +83,7 @@ func (s *shelf) Apply(a *wire.Ack) error {
 			}
 		}
 	}
-	return nil
+	return s.failing
 }
 
 func (s *shelf) Verify(r Ref) bool {

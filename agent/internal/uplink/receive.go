@@ -53,19 +53,27 @@ func (s *session) ack(a *wire.Ack, now time.Time) {
 	s.lakeID, s.logID, s.last = a.Lake, a.Log, a.Number()
 	s.bucket.set(a.Credit, now)
 	s.listen(a)
-	if err := s.cfg.Queue.Apply(a); err != nil {
-		s.log.Warn("ack not applied; what it frees is kept until the next", "error", err)
-		return
-	}
-	s.meters.acks.Inc()
+	s.apply(a)
 	if !sameLog {
 		// What was on its way may have gone into a log that is no more.
 		s.flight = newFlight()
 	}
+	// Also of an ack that was not applied: a window that fills up would hold the next batches back.
 	if s.flight.settle(a) > 0 {
 		s.nackTry = 0
 		s.conds.board.Clear(s.conds.refused)
 	}
+}
+
+// apply hands an ack on. A card that fails does so at every ack, and is named once.
+func (s *session) apply(a *wire.Ack) {
+	err := s.cfg.Queue.Apply(a)
+	if err == nil {
+		s.meters.acks.Inc()
+	} else if !s.unapplied {
+		s.log.Warn("ack not applied; what it frees is kept until one is", "error", err)
+	}
+	s.unapplied = err != nil
 }
 
 // listen stops sending to a gateway that does not read what we write.

@@ -34,6 +34,7 @@ type session struct {
 	quiet     time.Time // no batch before: the gateway asked for a break
 	liveAfter time.Time // no live batch before: an older one must go first
 	nackTry   int
+	unapplied bool // the last ack was not applied
 }
 
 func newSession(u *Uplink, l *link) *session {

@@ -2,6 +2,7 @@ package uplink
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -431,4 +432,18 @@ func TestUnreadableMessagesAreCountedAndIgnored(t *testing.T) {
 			t.Errorf("%d counted, %d connections", u.meters.unreadable.Value(), p.dials)
 		}
 	})
+}
+
+// TestFailingCardDoesNotFillTheWindow: the outbox cannot write what an ack says, at every ack; what the gateway
+// has stored makes room for the next batches all the same.
+func TestFailingCardDoesNotFillTheWindow(t *testing.T) {
+	s, p := newShelf(), &peer{answer: serve}
+	s.failing = errors.New("no space left on device")
+	for i := range uint64(3 * windowBatches) {
+		s.put(t, Live, 10*i)
+	}
+	during(t, p, s, func(*Uplink) { p.pass(10 * time.Second) })
+	if n := len(p.batches); n != 3*windowBatches {
+		t.Errorf("%d batches went in ten seconds, want %d", n, 3*windowBatches)
+	}
 }

@@ -238,14 +238,16 @@ func (r *Replay) name(path string, bad *badRow) {
 
 const firstPause, lastPause = 100 * time.Millisecond, 5 * time.Second
 
-// offer emits a row until it is accepted.
+// offer emits a row until it is accepted, or never will be: emit's owner logs and counts.
 func offer(ctx context.Context, emit func(record.Row) error, row record.Row) error {
-	for pause := firstPause; emit(row) != nil; pause = min(2*pause, lastPause) { // emit's owner logs and counts
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		if err := emit(row); err == nil || errors.Is(err, record.ErrRow) {
+			return nil
+		}
 		if err := sleep(ctx, pause); err != nil {
 			return err
 		}
 	}
-	return nil
 }
 
 // pacer holds rows back until their time has come.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/csv"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math"
 	"os"
@@ -281,4 +282,24 @@ func FuzzFile(f *testing.F) {
 			t.Errorf("run: %v", err)
 		}
 	})
+}
+
+// TestRowThatNothingCarriesIsLeftOut: offered again and again it would hold up all that follow.
+func TestRowThatNothingCarriesIsLeftOut(t *testing.T) {
+	path := put(t, "t,v\n1,1\n2,2\n3,3\n")
+	r, err := New(Settings{Files: []string{path}}, Config{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []int64
+	err = r.Run(t.Context(), func(row record.Row) error {
+		got = append(got, row.Time)
+		if row.Time == 2000 {
+			return fmt.Errorf("append row: %w", record.ErrRow)
+		}
+		return nil
+	})
+	if diff := cmp.Diff([]int64{1000, 2000, 3000}, got); diff != "" || err != nil {
+		t.Errorf("%v %s", err, diff)
+	}
 }

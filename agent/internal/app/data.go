@@ -1,0 +1,79 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/headwater-iot/headwater/shared/durable"
+	"github.com/headwater-iot/headwater/shared/health"
+	"github.com/headwater-iot/headwater/shared/record"
+	"github.com/headwater-iot/headwater/shared/strictyaml"
+)
+
+// volatileQuota bounds what is kept in memory for want of a data directory.
+const volatileQuota = 4 * strictyaml.MiB
+
+// volatileName behind the name of a data directory names what stands in for it.
+const volatileName = "/volatile"
+
+// takeData takes the data directory for this agent and learns whose it is. One on a card that the kernel has made
+// read-only, or that fails, is left as it is: the agent goes on with a directory on tmpfs and says so. Its epochs
+// there are a lineage of their own, for the card's cannot be told of them.
+func (a *App) takeData() error {
+	s := &a.settings
+	err := a.takeDir()
+	if !errors.Is(err, syscall.EROFS) && !errors.Is(err, syscall.EIO) {
+		a.lookBehind()
+		return err
+	}
+	if text, err := os.ReadFile(filepath.Join(s.Data, "device")); err == nil {
+		if known := strings.TrimSpace(string(text)); record.CheckDevice(known) == nil && !s.Named {
+			s.Device = known
+		}
+	}
+	tmpfs := ringDir(s.RunDir, s.Device, s.Data+volatileName)
+	if tmpfs == "" {
+		return err
+	}
+	if a.lock != nil { // it failed behind its lock
+		_ = a.lock.Close()
+	}
+	a.log.Error("the data directory cannot be written; readings are kept in memory until a reboot, and what it holds waits",
+		"data", s.Data, "instead", tmpfs, "error", err)
+	a.health.Raise(&health.Condition{
+		Code: "data-not-writable", Severity: health.Error,
+		Title: "The data directory cannot be written; readings do not survive a reboot",
+	}, err.Error())
+	s.Data, s.Outbox.Quota = tmpfs, min(s.Outbox.Quota, volatileQuota)
+	return a.takeDir()
+}
+
+// lookBehind names readings that an earlier process kept in memory, now that the card can be written again.
+func (a *App) lookBehind() {
+	dir := ringDir(a.settings.RunDir, a.settings.Device, a.settings.Data+volatileName)
+	if dir == "" {
+		return
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, "outbox", "*.seg")); len(left) > 0 {
+		a.log.Warn("readings were kept in memory while the data directory could not be written, and end with this boot; "+
+			"to send them, stop this agent and run one with data: set to that directory and sensors: []", "directory", dir)
+		return
+	}
+	_ = os.Remove(dir) // it was made by looking for it, or it holds something else
+}
+
+func (a *App) takeDir() (err error) {
+	s := a.settings
+	if err := os.MkdirAll(s.Data, 0o700); err != nil {
+		return fmt.Errorf("make data directory: %w (choose another with data: or --data)", err)
+	}
+	if a.lock, err = durable.LockFile(filepath.Join(s.Data, "lock")); err != nil {
+		return fmt.Errorf("data directory %s: %w (each agent needs its own: --data)", s.Data, err)
+	}
+	a.settings.Device, err = identity(s, a.log)
+	return err
+}
