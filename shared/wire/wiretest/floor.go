@@ -1,4 +1,4 @@
-package wire
+package wiretest
 
 import (
 	"math"
@@ -8,11 +8,11 @@ import (
 	"github.com/headwater-iot/headwater/shared/record"
 )
 
-// floorBits is what an ideal arithmetic coder with an adaptive order-0 model would need for the times and
+// FloorBits is what an ideal arithmetic coder with an adaptive order-0 model would need for the times and
 // values of body: for each column the best of its decimal integers (with corrections, if any) as
 // they are, their differences and second differences, and its raw bytes. Names, headers and the choice itself are free, so nothing that has
 // to be decoded without knowing the answer reaches it.
-func floorBits(body *record.Body) float64 {
+func FloorBits(body *record.Body) float64 {
 	sum := 0.0
 	for i := range body.Groups {
 		g := &body.Groups[i]
@@ -27,8 +27,8 @@ func floorBits(body *record.Body) float64 {
 func floatFloor(v []float64) float64 {
 	best := byteFloor(v)
 	ints, ulps := make([]int64, len(v)), make([]int64, len(v))
-	for _, tolerance := range []int64{0, maxUlps} {
-		if _, ok := decimal(ints, ulps, v, tolerance); ok {
+	for _, tolerance := range []int64{0, 63} { // sums and means of decimals end up that far beside one
+		if decimal(ints, ulps, v, tolerance) {
 			cost := integerFloor(ints)
 			if slices.ContainsFunc(ulps, func(u int64) bool { return u != 0 }) {
 				cost += min(modelCost(ulps, true), modelCost(ulps, false))
@@ -41,10 +41,10 @@ func floatFloor(v []float64) float64 {
 
 func integerFloor(v []int64) float64 {
 	ints := append([]int64(nil), v...)
-	f := choose(ints) // takes the common factor out and centres; what it took out is known at a price
-	known := firstCost(f.base) + firstCost(f.factor)
+	base, factor := centre(ints)
+	known := firstCost(base) + firstCost(factor) // what was taken out is known at a price
 	best := math.Inf(1)
-	for form := formOffset; form <= formDelta2 && form < len(v); form++ {
+	for form := 0; form <= 2 && form < len(v); form++ {
 		d, head := append([]int64(nil), ints...), known
 		for range form {
 			head += firstCost(d[0])
@@ -53,6 +53,83 @@ func integerFloor(v []int64) float64 {
 		best = min(best, head+modelCost(d, true), head+modelCost(d, false))
 	}
 	return best
+}
+
+// centre takes the common factor out of v and moves it to the middle of its range, unless its differences are
+// smaller; then the base is where v begins.
+func centre(v []int64) (base, factor int64) {
+	first, lo, hi := v[0], slices.Min(v), slices.Max(v)
+	base, factor = first, 1
+	if spread := uint64(hi) - uint64(lo); spread <= math.MaxInt64 {
+		factor = common(v)
+		base = lo + int64(spread/2)/factor*factor
+	}
+	for i := range v {
+		v[i] = (v[i] - base) / factor
+	}
+	d := append([]int64(nil), v...)
+	offset := length(d)
+	for range min(2, len(v)-1) {
+		d = differences(d)
+		if length(d) < offset {
+			return first, factor
+		}
+	}
+	return base, factor
+}
+
+// length is the sum of the lengths of the numbers.
+func length(v []int64) (n int) {
+	for _, x := range v {
+		n += bits.Len64(zigzag(x)) + 1
+	}
+	return n
+}
+
+func zigzag(v int64) uint64 { return uint64(v<<1) ^ uint64(v>>63) }
+
+func differences(v []int64) []int64 {
+	for i := range len(v) - 1 {
+		v[i] = v[i+1] - v[i]
+	}
+	return v[:len(v)-1]
+}
+
+// common returns the greatest common divisor of the differences of v, 1 if there are none.
+func common(v []int64) int64 {
+	g := uint64(0)
+	for _, x := range v {
+		d := uint64(x - v[0])
+		if x < v[0] {
+			d = -d
+		}
+		for d != 0 {
+			g, d = d, g%d
+		}
+	}
+	return int64(max(g, 1))
+}
+
+// decimal finds the smallest scale at which every v[i] is the double ints[i]/10^scale, give or take ulps[i] units
+// in the last place, at most tolerance.
+func decimal(ints, ulps []int64, v []float64, tolerance int64) bool {
+scales:
+	for scale := range 16 {
+		ten := math.Pow10(scale)
+		for i, x := range v {
+			n := math.RoundToEven(x * ten)
+			off := int64(math.Float64bits(x) - math.Float64bits(n/ten))
+			switch {
+			case math.Float64bits(x) == 1<<63, !(math.Abs(n) < 1<<53):
+				return false
+			case off < -tolerance || off > tolerance:
+				continue scales
+			}
+			ints[i], ulps[i] = int64(n), off
+		}
+		return true
+	}
+	return false
 }
 
 // firstCost is about an Elias delta code of a number nothing is known of.
