@@ -9,5 +9,6 @@
 // loaded. Stop order is the reverse: no more publishes, what is in the log is
 // committed once more, files closed.
 //
-// What may be lost here: nothing. Proved end to end by scripts/e2e.
+// What may be lost here: nothing. Proved by TestDevicesGetRidOfAllTheyHold, in
+// which everything around the joined stages fails, and end to end by scripts/e2e.
 package app

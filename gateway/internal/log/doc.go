@@ -22,9 +22,10 @@
 // stops the start with the file and offset, because skipping would lose records.
 //
 // Proofs: TestLogAgainstModel, TestTornTailAtEveryByte, TestEveryBitFlip,
-// TestKilledWriter, TestEveryStepFails, FuzzRecord, FuzzSegmentHeader; power cuts:
-// TestChaosPowerCut, and as its control TestChaosPowerCutSeesLoss, which does not sync
-// (make chaos).
+// TestEveryStepFails, TestReaderKeepsWhatIsTrimmedUnderIt, FuzzRecord,
+// FuzzSegmentHeader; kill -9: TestKilledWriter, and as its control
+// TestKilledWriterSeesLoss, which speaks too early; power cuts: TestChaosPowerCut,
+// and as its control TestChaosPowerCutSeesLoss, which does not sync (make chaos).
 //
 // Append, Reader, Trim and Stats may be used from any goroutine; one Reader
 // belongs to one goroutine.
