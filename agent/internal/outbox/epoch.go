@@ -238,8 +238,9 @@ func (o *Outbox) learn(boot record.Boot, a wire.Anchor) {
 
 // infoOf returns what goes into a segment of e.
 func (o *Outbox) infoOf(e *epoch) []byte {
-	e.Landed = nil // of no use there: it is the age of the file
-	return encode(info{Line: e.line, Anchor: bootAnchor(e.Boot, o.anchorOf(e.Boot))})
+	l := e.line
+	l.Landed = nil // of no use there: it is the age of the file
+	return encode(info{Line: l, Anchor: bootAnchor(e.Boot, o.anchorOf(e.Boot))})
 }
 
 // order sorts segments by the age of their epoch, then by seq.

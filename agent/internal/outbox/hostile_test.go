@@ -290,3 +290,43 @@ func TestStartsWithoutAGatewayStayBounded(t *testing.T) {
 	l.drain(o)
 	l.wantRows(0, 10)
 }
+
+// TestNewLakeVoidsWhatFlashSaysOfTheOld: half of an epoch landed in a lake that is no more. The next one has never
+// heard of the epoch, and the device starts again.
+func TestNewLakeVoidsWhatFlashSaysOfTheOld(t *testing.T) {
+	cfg := config(t)
+	o := mustOpen(t, cfg)
+	appendRows(t, o, 0, 10)
+	flushAll(t, o)
+	appendRows(t, o, 10, 20)
+	flushAll(t, o)
+	old := newLake(t)
+	b, _ := o.Next(Backlog, func(Ref) bool { return false })
+	old.take(b.Sealed)
+	must(t, o.Apply(old.ack()))
+	must(t, o.Close()) // flash says: landed, in the old lake
+
+	o = mustOpen(t, cfg)
+	appendRows(t, o, 20, 30)
+	flushAll(t, o)
+	l := newLake(t)
+	l.lakeID[0], l.logID[0] = 2, 2
+	now := o.Epoch()
+	b, ok := o.Next(Backlog, func(r Ref) bool { return r.Epoch != now })
+	if !ok {
+		t.Fatal("nothing of the second epoch")
+	}
+	l.take(b.Sealed)
+	must(t, o.Apply(l.ack())) // its segment goes, and flash is told of the new lake
+	kill(t, o)
+
+	o = mustOpen(t, cfg)
+	for _, e := range o.epochs {
+		if e.Epoch != now && !e.landed.Empty() {
+			t.Errorf("flash says that %v of epoch %s landed in the new lake", e.landed.Ranges(), e.Epoch)
+		}
+	}
+	must(t, o.Apply(l.ack())) // the answer to its hello
+	l.drain(o)
+	l.wantRows(0, 30)
+}

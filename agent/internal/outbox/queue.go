@@ -248,10 +248,13 @@ func (o *Outbox) newer(a *wire.Ack) bool {
 		if o.lake != (wire.ID{}) {
 			o.log.Warn("another lake answers; what it has not got is sent again", "lake", a.Lake.String(), "before", o.lake.String())
 		}
+		o.lake = a.Lake // on flash with the first line that speaks of it: a connected device writes nothing
 		for _, e := range o.epochs {
 			e.landed, e.done = emptySet(), false
+			if len(e.Landed) > 0 { // flash must not say that of the new lake
+				o.noteLine(e)
+			}
 		}
-		o.lake = a.Lake // on flash with the first line that speaks of it: a connected device writes nothing
 	}
 	if a.Log != o.logID {
 		for _, e := range o.epochs {

@@ -38,8 +38,8 @@ const (
 
 // Smallest values that work.
 const (
-	minFlush  = time.Second // less than two fsyncs a second keep a card alive
-	minRing   = 64 * strictyaml.KiB
+	minFlush  = time.Second        // less than two fsyncs a second keep a card alive
+	minRing   = strictyaml.MiB     // some of the largest batches, and the rows of one more
 	minQuota  = 4 * strictyaml.MiB // one segment of the outbox
 	minMemory = 12 * strictyaml.MiB
 )
