@@ -6,6 +6,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/headwater-iot/headwater/shared/cli/clitest"
 	"github.com/headwater-iot/headwater/shared/need"
 )
 
@@ -21,6 +22,6 @@ func TestScripts(t *testing.T) {
 			e.Setenv("CONFIGS", configs)
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": exits, "until": until},
+		Cmds: clitest.Commands(),
 	})
 }

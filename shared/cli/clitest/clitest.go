@@ -1,4 +1,9 @@
-package main
+// Package clitest is what scripts that test a command line need beyond
+// testscript itself. Only tests import it.
+//
+// Promise: a script sees the exit status, the output and the effect of signals
+// of the real main, in a process of its own.
+package clitest
 
 import (
 	"bufio"
@@ -11,6 +16,11 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
+
+// Commands returns the commands that a script gets: status and until.
+func Commands() map[string]func(*testscript.TestScript, bool, []string) {
+	return map[string]func(*testscript.TestScript, bool, []string){"status": exits, "until": until}
+}
 
 // exits runs a program and checks its exit status: status 78 headwater-agent check ...
 // Its output is left for stdout and stderr in the files out and err.
