@@ -9,6 +9,7 @@ import (
 
 	"github.com/headwater-iot/headwater/agent/internal/segment"
 	"github.com/headwater-iot/headwater/shared/record"
+	"github.com/headwater-iot/headwater/shared/seqset"
 	"github.com/headwater-iot/headwater/shared/wire"
 )
 
@@ -251,5 +252,39 @@ func TestConfigIsChecked(t *testing.T) {
 		if _, err := Open(cfg); !errors.Is(err, ErrConfig) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestLinesGoFromTheOldestOn holds the chain together: while an epoch that a power cut took is not over for the
+// gateway, what lies between it and the current epoch is named too, or nobody could tell that it is an ancestor.
+func TestLinesGoFromTheOldestOn(t *testing.T) {
+	cfg := config(t)
+	o := mustOpen(t, cfg)
+	lost := o.Epoch()
+	appendRows(t, o, 0, 10)
+	powerCut(t, o, cfg)
+	o = mustOpen(t, cfg)
+	middle := o.Epoch()
+	appendRows(t, o, 10, 20)
+	if err := o.Close(); err != nil {
+		t.Fatal(err)
+	}
+	o = mustOpen(t, cfg)
+
+	over := func(epoch record.Epoch, n uint64) {
+		t.Helper()
+		all := seqset.Of(seqset.Range{From: 0, To: 1000})
+		ack := &wire.Ack{Lake: wire.ID{1}, Log: wire.ID{1}, Start: 1, N: n, Epochs: []wire.AckEpoch{wire.NewAckEpoch(epoch, &all, &all, true)}}
+		if err := o.Apply(ack); err != nil {
+			t.Fatal(err)
+		}
+	}
+	over(middle, 1)
+	if e := o.Report().Epochs; len(e) != 3 || e[0].Epoch != lost || e[1].Epoch != middle || e[1].Predecessor != lost {
+		t.Fatalf("the chain is broken: %+v", e)
+	}
+	over(lost, 2)
+	if e := o.Report().Epochs; len(e) != 1 {
+		t.Errorf("lines of epochs that are over stay: %+v", e)
 	}
 }

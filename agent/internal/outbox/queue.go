@@ -322,7 +322,8 @@ func (o *Outbox) hasSegment(e *epoch) bool {
 	return slices.ContainsFunc(o.store.Segments(), func(s *segment.Segment) bool { return s.Epoch == e.Epoch })
 }
 
-// forgetEpochs drops the lines of ancestors that the gateway has the end of.
+// forgetEpochs drops the lines of ancestors that the gateway has the end of, the oldest first: a line in the middle is
+// what ties an older one to the current epoch, and only an ancestor can be ended by what its descendant says.
 func (o *Outbox) forgetEpochs() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -330,7 +331,7 @@ func (o *Outbox) forgetEpochs() {
 	kept := o.epochs[:0]
 	for _, e := range o.epochs {
 		held := o.heldSet(e)
-		if e != last && e.done && held.Empty() && !o.hasSegment(e) {
+		if len(kept) == 0 && e != last && e.done && held.Empty() && !o.hasSegment(e) {
 			o.facts[lineKey(e.Epoch)] = nil
 			continue
 		}
