@@ -32,8 +32,6 @@ const (
 	DefaultCommitBytes = 128 << 20
 	// DefaultMaintainEvery is how often manifests are merged and snapshots expired.
 	DefaultMaintainEvery = time.Minute
-	// DefaultDevicesEvery is how often the derived devices table follows.
-	DefaultDevicesEvery = 10 * time.Second
 )
 
 // Settings is the whole configuration.
@@ -73,8 +71,7 @@ type Commit struct {
 
 // Maintain says how often the lake is kept tidy.
 type Maintain struct {
-	Every   time.Duration `yaml:"every"`
-	Devices time.Duration `yaml:"devices"`
+	Every time.Duration `yaml:"every"`
 }
 
 // Default returns the configuration of a gateway that was given none.
@@ -85,7 +82,7 @@ func Default() Settings {
 		HTTP:     HTTP{Listen: DefaultHTTP},
 		Log:      Log{Partitions: DefaultPartitions, Segment: DefaultSegment, ReservePercent: DefaultReserve},
 		Commit:   Commit{Every: DefaultCommitEvery, Stretch: DefaultCommitStretch, Bytes: DefaultCommitBytes},
-		Maintain: Maintain{Every: DefaultMaintainEvery, Devices: DefaultDevicesEvery},
+		Maintain: Maintain{Every: DefaultMaintainEvery},
 	}
 }
 
@@ -134,8 +131,8 @@ func (s *Settings) Check() error {
 	if s.Commit.Bytes < 1<<20 {
 		bad("commit.bytes", "is %d; want at least 1MiB", s.Commit.Bytes)
 	}
-	if s.Maintain.Every <= 0 || s.Maintain.Devices <= 0 {
-		bad("maintain", "every and devices must be above zero")
+	if s.Maintain.Every <= 0 {
+		bad("maintain.every", "is %s; want more than zero", s.Maintain.Every)
 	}
 	return errors.Join(errs...)
 }

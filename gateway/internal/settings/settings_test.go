@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/headwater-iot/headwater/shared/need"
 )
 
 func load(t *testing.T, text string) (Settings, error) {
@@ -55,5 +57,16 @@ func TestDefaultsPassTheirOwnCheck(t *testing.T) {
 	again, err := load(t, text)
 	if err != nil || again != s {
 		t.Errorf("the printed defaults read back as %+v, %v", again, err)
+	}
+}
+
+// TestExampleIsTheDefaults keeps configs/gateway.yaml, which every operator copies, equal to the code.
+func TestExampleIsTheDefaults(t *testing.T) {
+	s, err := Load(filepath.Join(need.Repo(t), "configs", "gateway.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s != Default() {
+		t.Errorf("the example says %+v, the defaults are %+v", s, Default())
 	}
 }
