@@ -9,6 +9,9 @@
 // loaded. Stop order is the reverse: no more publishes, what is in the log is
 // committed once more, files closed.
 //
+// When the log cannot be written any more the gateway ends with an error: it could only refuse everybody, and the next
+// start reads back what is stored (TestFailedLogEndsTheGateway). A full disk does not end it.
+//
 // What may be lost here: nothing. Proved by TestDevicesGetRidOfAllTheyHold, in
 // which everything around the joined stages fails, and end to end by scripts/e2e.
 package app

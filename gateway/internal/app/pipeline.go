@@ -39,6 +39,7 @@ func (g *Gateway) stages() []run.Stage {
 	})
 	replayed := make(chan struct{})
 	return []run.Stage{
+		{Name: "log", Run: g.log.Watch},
 		{Name: "console", Run: func(ctx context.Context) error { return g.console.Serve(ctx, g.http) }},
 		{Name: "maintain", Run: g.maintain},
 		{Name: "acks", Run: g.intake.Run},

@@ -11,6 +11,7 @@
 //	I4  After a failed fsync nothing more is appended by this process (what the kernel
 //	    dropped cannot be asked for again), and the group in doubt is cut off, so that the
 //	    next start does not read it from the page cache (TestFailedSyncLeavesNothingInDoubt).
+//	    Watch returns, so that the process can end and be started again (TestWatchEndsWithTheLog).
 //	I5  Trim never removes a record at or above a partition's landed mark, nor the last
 //	    note of the start counter (TestTrimKeepsTheStartCounter).
 //	I6  A full disk, or the reserve, refuses appends and is not the end: nothing of a
@@ -27,6 +28,6 @@
 // TestKilledWriterSeesLoss, which speaks too early; power cuts: TestChaosPowerCut,
 // and as its control TestChaosPowerCutSeesLoss, which does not sync (make chaos).
 //
-// Append, Reader, Trim and Stats may be used from any goroutine; one Reader
+// Append, Reader, Trim, Watch and Stats may be used from any goroutine; one Reader
 // belongs to one goroutine.
 package log

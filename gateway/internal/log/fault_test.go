@@ -2,6 +2,7 @@ package log
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"io/fs"
@@ -39,6 +40,39 @@ func TestFailedSyncLeavesNothingInDoubt(t *testing.T) {
 	equal(t, readAll(t, again, make([]uint64, partitions), 1), want)
 	if next := again.Next(); next[0] != 1 {
 		t.Errorf("the next offset is %d, want 1", next[0])
+	}
+}
+
+// TestWatchEndsWithTheLog: a full disk gets better by itself, a failed write does not.
+func TestWatchEndsWithTheLog(t *testing.T) {
+	var broken error
+	l := open(t, t.TempDir(), func(c *Config) {
+		c.Disk.Step = func(step, _ string) error {
+			if step == stepAppend {
+				return broken
+			}
+			return nil
+		}
+	})
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, cause := range []error{nil, unix.ENOSPC} {
+		broken = cause
+		if _, err := l.Append(t.Context(), Record{Kind: Batch, Client: "dev"}); !errors.Is(err, cause) {
+			t.Fatalf("append over %v: %v", cause, err)
+		}
+		if err := l.Watch(over); err != nil {
+			t.Errorf("after %v, watch returned %v", cause, err)
+		}
+	}
+	watched := make(chan error, 1)
+	go func() { watched <- l.Watch(t.Context()) }()
+	broken = unix.EIO
+	if _, err := l.Append(t.Context(), Record{Kind: Batch, Client: "dev"}); !errors.Is(err, ErrFailed) {
+		t.Fatalf("append over a failed write: %v", err)
+	}
+	if err := <-watched; !errors.Is(err, ErrFailed) || !errors.Is(err, unix.EIO) {
+		t.Errorf("watch returned %v", err)
 	}
 }
 

@@ -25,7 +25,7 @@ var (
 	// ErrFull means that the disk has no room beyond its reserve. The log goes on when there is room again.
 	ErrFull = errors.New("the log's disk is full; free space or enlarge it")
 	// ErrFailed means that a write or an fsync failed. Nothing more is appended until the next start.
-	ErrFailed = errors.New("the log cannot be written; check the disk, then restart")
+	ErrFailed = errors.New("the log cannot be written; check the disk, and start again to read back what is stored")
 	// ErrClosed means that the log has been closed.
 	ErrClosed = errors.New("the log is closed")
 )
@@ -75,7 +75,8 @@ type Log struct {
 	closed  bool
 	err     error // sticky: ErrFailed
 
-	quit chan struct{} // closed by the first Close
+	quit   chan struct{} // closed by the first Close
+	failed chan struct{} // closed once err is set
 
 	writer writer
 	lock   *durable.Lock
@@ -130,7 +131,7 @@ func Open(cfg Config) (*Log, error) {
 	l := &Log{
 		cfg: cfg, sizes: map[uint64]int64{}, starts: map[uint64][]uint64{},
 		changed: make(chan struct{}), wake: make(chan struct{}, 1),
-		quit: make(chan struct{}), done: make(chan struct{}),
+		quit: make(chan struct{}), failed: make(chan struct{}), done: make(chan struct{}),
 	}
 	l.alarm.full, l.alarm.failed = fullCondition(), failedCondition()
 	l.count = newCounters(cfg.Meter, l)

@@ -197,11 +197,12 @@ func (l *Log) takeBack(path string, cause error) error {
 	return full
 }
 
-// fail poisons the log.
+// fail poisons the log, once: nothing that can fail comes after it.
 func (l *Log) fail(cause error) error {
 	err := fmt.Errorf("%w: %w", ErrFailed, cause)
 	l.mu.Lock()
 	l.err = err
+	close(l.failed)
 	l.mu.Unlock()
 	l.cfg.Health.Raise(l.alarm.failed, cause.Error())
 	l.cfg.Logger.Error("log cannot be written; nothing more is acknowledged until the next start", "err", cause)
