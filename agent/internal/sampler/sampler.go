@@ -154,19 +154,6 @@ func (s *Sampler) Promise() int64 {
 	return floor / 1000
 }
 
-// Lag bounds how far behind the clock the row of a driver can be when it is
-// appended: the longest read that is waited for. A process that is not scheduled
-// for a while exceeds it; Promise never does.
-func Lag(sensors []Sensor) time.Duration {
-	lag := time.Duration(0)
-	for _, s := range sensors {
-		if s.Open != nil {
-			lag = max(lag, s.timeout()+returnGrace)
-		}
-	}
-	return lag
-}
-
 // timeout is that of the sensor, or the default.
 func (s Sensor) timeout() time.Duration {
 	if s.Timeout > 0 {

@@ -469,21 +469,6 @@ func TestPromiseCoversReadsThatRun(t *testing.T) {
 	})
 }
 
-func TestLagIsTheLongestReadThatIsWaitedFor(t *testing.T) {
-	sensors := []Sensor{
-		{Interval: time.Second, Open: opens(good)},
-		{Interval: 4 * time.Second, Open: opens(good)},
-		{Interval: time.Hour, Timeout: 3 * time.Second, Open: opens(good)},
-		{Interval: time.Hour, Source: source{}},
-	}
-	if got := Lag(sensors); got != 4*time.Second+returnGrace {
-		t.Errorf("lag %v", got)
-	}
-	if got := Lag(sensors[3:]); got != 0 {
-		t.Errorf("lag %v of a source, which has times of its own", got)
-	}
-}
-
 // source is a source of rows that offers each until it is taken.
 type source []record.Row
 
