@@ -17,6 +17,8 @@
 //	I6  A full disk, or the reserve, refuses appends and is not the end: nothing of a
 //	    refused group stays, and the log goes on when there is room (TestFullDiskIsNotTheEnd).
 //	I7  One process has a log open at a time (TestSecondOpenIsRefused).
+//	I8  A clock that cannot be right is said as a health condition, and stamps all the same: it was never set, or is
+//	    behind what the log has, which then holds received times (TestWatchTellsOfAWrongClock).
 //
 // What can be lost: nothing that Append returned nil for, as long as fsync is
 // honoured. A torn tail of the last segment is cut and logged; damage elsewhere

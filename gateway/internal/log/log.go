@@ -61,19 +61,20 @@ type Log struct {
 	id    wire.ID
 	start uint64
 	count counters
-	alarm struct{ full, failed *health.Condition }
+	alarm struct{ full, failed, unset, behind *health.Condition }
 
-	mu      sync.Mutex
-	next    []uint64 // next offset of each partition, durable
-	tail    position // end of what is durable
-	oldest  uint64   // first segment that exists
-	sizes   map[uint64]int64
-	starts  map[uint64][]uint64 // next offsets at the start of each segment
-	changed chan struct{}       // closed when tail moves or the log ends
-	queue   []*waiting          // appends that wait for the writer
-	wake    chan struct{}       // capacity 1: there is something in queue
-	closed  bool
-	err     error // sticky: ErrFailed
+	mu       sync.Mutex
+	next     []uint64 // next offset of each partition, durable
+	tail     position // end of what is durable
+	oldest   uint64   // first segment that exists
+	sizes    map[uint64]int64
+	starts   map[uint64][]uint64 // next offsets at the start of each segment
+	changed  chan struct{}       // closed when tail moves or the log ends
+	queue    []*waiting          // appends that wait for the writer
+	wake     chan struct{}       // capacity 1: there is something in queue
+	received int64               // time of the last durable record, us wall
+	closed   bool
+	err      error // sticky: ErrFailed
 
 	quit   chan struct{} // closed by the first Close
 	failed chan struct{} // closed once err is set
@@ -134,6 +135,7 @@ func Open(cfg Config) (*Log, error) {
 		quit: make(chan struct{}), failed: make(chan struct{}), done: make(chan struct{}),
 	}
 	l.alarm.full, l.alarm.failed = fullCondition(), failedCondition()
+	l.alarm.unset, l.alarm.behind = unsetCondition(), behindCondition()
 	l.count = newCounters(cfg.Meter, l)
 	if err := l.recover(); err != nil {
 		return nil, errors.Join(fmt.Errorf("open log %s: %w", cfg.Dir, err), l.unlock())

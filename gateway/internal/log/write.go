@@ -242,6 +242,7 @@ func (l *Log) publish(next []uint64, end int64) {
 	defer l.mu.Unlock()
 	l.next = next
 	l.tail.offset = end
+	l.received = l.writer.last
 	l.sizes[l.tail.segment] = end
 	close(l.changed)
 	l.changed = make(chan struct{})
