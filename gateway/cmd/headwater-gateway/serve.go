@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"runtime/debug"
 
 	"github.com/headwater-iot/headwater/gateway/internal/app"
 	"github.com/headwater-iot/headwater/gateway/internal/lake"
@@ -38,6 +39,7 @@ func runGateway(ctx context.Context, fs *flag.FlagSet, parse func() ([]string, e
 	if err := s.Check(); err != nil {
 		return fmt.Errorf("%w: %w", cli.ErrConfig, err)
 	}
+	tune(s)
 	level := slog.LevelInfo
 	if *verbose {
 		level = slog.LevelDebug
@@ -46,6 +48,13 @@ func runGateway(ctx context.Context, fs *flag.FlagSet, parse func() ([]string, e
 	opt.DieAt = os.Getenv("HEADWATER_DIE_AT")
 	opt.Die = func() { os.Exit(137) } // no deferred call runs: what is on the disk is what a power cut leaves
 	return app.Run(ctx, s, opt)
+}
+
+// tune bounds what garbage may add to the heap. The environment has the last word, as Go promises.
+func tune(s settings.Settings) {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(int64(s.Memory))
+	}
 }
 
 func override(setting *string, flag string) {

@@ -30,18 +30,22 @@ const (
 	DefaultCommitStretch = 10 * time.Second
 	// DefaultCommitBytes bounds the memory of one commit.
 	DefaultCommitBytes = 128 << 20
+	// DefaultMemory is a soft limit for the Go heap: four times a full commit, which is what a busy gateway takes. From
+	// there on the collector works harder instead of letting garbage double the heap.
+	DefaultMemory = 4 * DefaultCommitBytes
 	// DefaultMaintainEvery is how often manifests are merged and snapshots expired.
 	DefaultMaintainEvery = time.Minute
 )
 
 // Settings is the whole configuration.
 type Settings struct {
-	Data     string   `yaml:"data"` // holds lake/ and state/
-	MQTT     MQTT     `yaml:"mqtt"`
-	HTTP     HTTP     `yaml:"http"`
-	Log      Log      `yaml:"log"`
-	Commit   Commit   `yaml:"commit"`
-	Maintain Maintain `yaml:"maintain"`
+	Data     string          `yaml:"data"`   // holds lake/ and state/
+	Memory   strictyaml.Size `yaml:"memory"` // soft limit
+	MQTT     MQTT            `yaml:"mqtt"`
+	HTTP     HTTP            `yaml:"http"`
+	Log      Log             `yaml:"log"`
+	Commit   Commit          `yaml:"commit"`
+	Maintain Maintain        `yaml:"maintain"`
 }
 
 // MQTT is the front door.
@@ -78,6 +82,7 @@ type Maintain struct {
 func Default() Settings {
 	return Settings{
 		Data:     defaultData(),
+		Memory:   DefaultMemory,
 		MQTT:     MQTT{Listen: DefaultMQTT},
 		HTTP:     HTTP{Listen: DefaultHTTP},
 		Log:      Log{Partitions: DefaultPartitions, Segment: DefaultSegment, ReservePercent: DefaultReserve},
@@ -130,6 +135,9 @@ func (s *Settings) Check() error {
 	}
 	if s.Commit.Bytes < 1<<20 {
 		bad("commit.bytes", "is %d; want at least 1MiB", s.Commit.Bytes)
+	}
+	if s.Memory < 2*s.Commit.Bytes {
+		bad("memory", "is %d bytes; want at least twice commit.bytes, or the collector never rests", s.Memory)
 	}
 	if s.Maintain.Every <= 0 {
 		bad("maintain.every", "is %s; want more than zero", s.Maintain.Every)

@@ -28,6 +28,8 @@ func TestDecode(t *testing.T) {
 		{"all unknown keys at once", "dat: /x\nmqtt: {lisen: 127.0.0.1:1}\n", []string{":1:1", "did you mean data", ":2:8", "mqtt.lisen", "did you mean listen"}},
 		{"wrong type", "log: {partitions: many}\n", []string{"log.partitions"}},
 		{"values that cannot work", "mqtt: {listen: here}\nlog: {partitions: 0}\n", []string{"mqtt.listen", "HOST:PORT", "log.partitions"}},
+		{"memory below what a commit needs", "memory: 128MiB\n", []string{"memory", "twice commit.bytes"}},
+		{"less memory for smaller commits", "memory: 128MiB\ncommit: {bytes: 32MiB}\n", nil},
 		{"stretch below every", "commit: {every: 20s}\n", []string{"every <= stretch"}},
 	}
 	for _, tt := range tests {
