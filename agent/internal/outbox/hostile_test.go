@@ -330,3 +330,50 @@ func TestNewLakeVoidsWhatFlashSaysOfTheOld(t *testing.T) {
 	l.drain(o)
 	l.wantRows(0, 30)
 }
+
+// TestRingOfALostEpochComesBack: a process without tmpfs calls the epoch before it lost, and the next one finds its
+// ring again. In between the gateway may have closed the chapter, so that the device has forgotten the epoch.
+func TestRingOfALostEpochComesBack(t *testing.T) {
+	for name, between := range map[string]func(l *lake, o *Outbox){
+		"no gateway":         func(*lake, *Outbox) {},
+		"gateway in between": func(l *lake, o *Outbox) { l.drain(o) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := config(t)
+			l := newLake(t)
+			o := mustOpen(t, cfg)
+			first := o.Epoch()
+			appendRows(t, o, 0, 10)
+			must(t, o.Seal())
+			appendRows(t, o, 10, 20)
+			kill(t, o)
+
+			heap := cfg
+			heap.RingDir = ""
+			o = mustOpen(t, heap)
+			second := o.Epoch()
+			appendRows(t, o, 20, 30)
+			flushAll(t, o)
+			between(l, o)
+			kill(t, o)
+
+			for range 2 { // once more, for what the first of them leaves
+				o = mustOpen(t, cfg)
+				wantHello(t, o)
+				kill(t, o)
+			}
+			o = mustOpen(t, cfg)
+			for _, e := range o.Report().Epochs {
+				if e.Epoch == first && (e.State != wire.EpochEnded || e.Next != 40) {
+					t.Errorf("the first epoch: %+v", e)
+				}
+				if e.Epoch != second && e.Predecessor == first {
+					t.Errorf("epoch %s and %s have one predecessor", e.Epoch, second)
+				}
+			}
+			l.drain(o)
+			l.wantRows(0, 30)
+			l.wantDense()
+		})
+	}
+}

@@ -228,9 +228,15 @@ func (o *Outbox) endLineage(found ring.Found) *epoch {
 		if owner = o.find(h.Epoch); owner == nil && h.Epoch != 0 {
 			o.addEpoch(line{
 				Epoch: h.Epoch, Predecessor: h.Predecessor, Boot: h.Boot,
-				CountMax: o.cfg.countMax(), Order: o.lastOrder() + 1,
+				CountMax: o.cfg.countMax(), Order: o.orderOf(h.Epoch),
 			})
 			owner = o.find(h.Epoch)
+		}
+		// It was called lost by a process that did not find this ring. Nobody has given out a seq of it since, so
+		// its rows go on behind its next, and its end corrects what the gateway has presumed.
+		if owner != nil && owner.State == wire.EpochLost {
+			o.log.Warn("the ring of a lost epoch is there again", "epoch", owner.Epoch.String())
+			owner.State = wire.EpochCurrent
 		}
 		if owner != nil && owner.State == wire.EpochCurrent {
 			owner.Next = max(owner.Next, h.Next)
@@ -256,6 +262,16 @@ func (o *Outbox) endLineage(found ring.Found) *epoch {
 		}
 	}
 	return owner
+}
+
+// orderOf returns where an epoch that only the ring knows was born: before its descendant, or last of all.
+func (o *Outbox) orderOf(id record.Epoch) uint64 {
+	for _, e := range o.epochs {
+		if e.Predecessor == id {
+			return e.Order - 1
+		}
+	}
+	return o.lastOrder() + 1
 }
 
 func (o *Outbox) lastOrder() (n uint64) {
