@@ -12,6 +12,9 @@ import (
 // MaxRanges is the largest number of ranges a message may name in one set.
 const MaxRanges = 4096
 
+// MaxPairs is the largest number of entries of a map in a message: what a hello may say of tags and schedule.
+const MaxPairs = 4096
+
 const (
 	typeHello = 1 + iota
 	typeAck
@@ -208,7 +211,7 @@ func newModes() modes {
 		IndefLength:      cbor.IndefLengthForbidden,
 		MaxNestedLevels:  8,
 		MaxArrayElements: 1 << 17,
-		MaxMapPairs:      1 << 12,
+		MaxMapPairs:      MaxPairs,
 		TagsMd:           cbor.TagsForbidden,
 		UTF8:             cbor.UTF8RejectInvalid,
 	}.DecMode()
