@@ -12,6 +12,9 @@ import (
 	"github.com/headwater-iot/headwater/shared/strictyaml"
 )
 
+// maxAbout bounds what a hello says of the device besides its readings. It is far below wire.MaxPairs tags.
+const maxAbout = 16 << 10
+
 const dropOldest = "drop_oldest"
 
 // report takes one problem at a dotted path.
@@ -27,10 +30,15 @@ func (s *Settings) check(bad report) {
 			bad(dir.path, "is empty; name a directory")
 		}
 	}
-	for key := range s.Tags {
+	about := len(s.Site) + len(s.Owner)
+	for key, value := range s.Tags {
 		if key == "" || len(key) > 64 {
 			bad("tags", "the name of a tag is 1 to 64 bytes, not %q", key)
 		}
+		about += len(key) + len(value) + 4
+	}
+	if about > maxAbout {
+		bad("tags", "come to %d bytes with site and owner; at most %d fit in what is told to the gateway each minute", about, maxAbout)
 	}
 	s.Outbox.check(bad)
 	atLeast(bad, "memory", s.Memory, minMemory)

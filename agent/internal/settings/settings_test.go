@@ -2,6 +2,7 @@ package settings
 
 import (
 	"errors"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -64,6 +65,21 @@ sensors:
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestTagsFitAHello(t *testing.T) {
+	for n, good := range map[int]bool{1000: true, 2000: false} {
+		s := Default()
+		s.Tags = map[string]string{}
+		for i := range n {
+			s.Tags[fmt.Sprintf("tag-%d", i)] = "v"
+		}
+		var got []string
+		s.check(func(path, format string, args ...any) { got = append(got, path+" "+fmt.Sprintf(format, args...)) })
+		if (len(got) == 0) != good {
+			t.Errorf("%d tags: %q", n, got)
+		}
 	}
 }
 

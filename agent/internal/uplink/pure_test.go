@@ -3,11 +3,14 @@ package uplink
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/headwater-iot/headwater/shared/record"
 	"github.com/headwater-iot/headwater/shared/wire"
 )
 
@@ -156,6 +159,44 @@ func TestBrokerURLs(t *testing.T) {
 		err := CheckURL(url)
 		if (err == nil) != good || err != nil && !errors.Is(err, ErrURL) {
 			t.Errorf("CheckURL(%q) = %v", url, err)
+		}
+	}
+}
+
+// TestEveryHelloFits: whatever is configured and however many epochs wait, a gateway reads the hello.
+func TestEveryHelloFits(t *testing.T) {
+	for _, c := range []struct{ series, name, told int }{
+		{0, 0, 0},
+		{100, 10, 100},
+		{wire.MaxPairs, 12, wire.MaxPairs},
+		{wire.MaxPairs + 1, 12, wire.MaxPairs},
+		{wire.MaxPairs, record.MaxName, wire.MaxPairs / 16},
+	} {
+		h := wire.Hello{Device: "d", Client: "d", Boot: 1, Schedule: map[string]uint64{}}
+		for i := range uint64(1000) { // as many as an outbox names
+			e := record.Epoch(1<<63 + i)
+			h.Epochs = append(h.Epochs, wire.HelloEpoch{
+				Epoch: e, Predecessor: e - 1, Boot: record.Boot(1<<63 + i), Floor: 1 << 40, Next: 1 << 41,
+				Held: []uint64{1 << 40, 1<<40 + 9}, State: wire.EpochLost, CountMax: 1 << 20,
+			})
+			h.Anchors = append(h.Anchors, wire.BootAnchor{
+				Boot: record.Boot(1<<63 + i), Generation: 1, State: wire.Synced, Wall: 1 << 50, Monotonic: 1 << 50, Uncertainty: 1 << 20,
+			})
+		}
+		name := func(i int) string { return fmt.Sprintf("%04d%s", i, strings.Repeat("x", max(c.name, 4)-4)) }
+		for i := range c.series {
+			h.Schedule[name(i)] = 1000
+		}
+		msg, told, err := appendHello(&h)
+		if err != nil {
+			t.Fatalf("%+v: %v", c, err)
+		}
+		got, err := wire.ParseHello(msg)
+		if err != nil {
+			t.Fatalf("%+v: no gateway reads this hello: %v", c, err)
+		}
+		if told != c.told || len(got.Schedule) != told || told > 0 && (got.Schedule[name(0)] != 1000 || got.Schedule[name(told-1)] != 1000) {
+			t.Errorf("%+v: told %d, read %d", c, told, len(got.Schedule))
 		}
 	}
 }

@@ -2,7 +2,10 @@ package uplink
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/headwater-iot/headwater/shared/topic"
@@ -118,7 +121,7 @@ func (s *session) hello(ctx context.Context, now time.Time) error {
 	s.helloDue = now.Add(backoff(len(s.asked), s.pace.helloRetry, s.pace.hello))
 	s.asked = append(s.asked, sent)
 	r := s.cfg.Teller.Report()
-	msg, err := wire.AppendHello(nil, &wire.Hello{
+	msg, told, err := appendHello(&wire.Hello{
 		Device: s.cfg.Device, Client: s.cfg.Client, Nonce: s.nonce, Sent: sent, Boot: s.cfg.Boot,
 		Version: s.cfg.Version, Anchors: r.Anchors, Epochs: r.Epochs, Wire: []uint64{wireVersion},
 		BacklogBytes: r.Bytes, BacklogBatches: r.Batches,
@@ -127,11 +130,31 @@ func (s *session) hello(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("hello: %w", err)
 	}
+	if all := len(s.cfg.Schedule); told < all {
+		s.log.Warn("the gateway is not told the schedule of all series: it does not fit in a hello", "told", told, "series", all)
+	}
 	if err := s.link.publish(ctx, topic.Up(s.cfg.Client, topic.Hello), msg); err != nil {
 		return fmt.Errorf("%w hello: %w", errPublish, err)
 	}
 	s.meters.hellos.Inc()
 	return nil
+}
+
+// appendHello writes a hello, and returns how many series its schedule has. One that is too large loses the last of
+// them by name: a gateway does not miss a series it was not told of, but without a hello it takes nothing at all.
+func appendHello(h *wire.Hello) (msg []byte, told int, err error) {
+	schedule := h.Schedule
+	for told = min(len(schedule), wire.MaxPairs); ; told /= 2 {
+		if told < len(schedule) {
+			h.Schedule = make(map[string]uint64, told)
+			for _, name := range slices.Sorted(maps.Keys(schedule))[:told] {
+				h.Schedule[name] = schedule[name]
+			}
+		}
+		if msg, err = wire.AppendHello(nil, h); told == 0 || !errors.Is(err, wire.ErrTooLarge) {
+			return msg, told, err
+		}
+	}
 }
 
 // pump sends batches while the window and the rate allow it.

@@ -2,6 +2,7 @@ package roster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"log/slog"
@@ -21,6 +22,7 @@ import (
 	"github.com/headwater-iot/headwater/agent/internal/sensor/simbus"
 	"github.com/headwater-iot/headwater/shared/meter"
 	"github.com/headwater-iot/headwater/shared/record"
+	"github.com/headwater-iot/headwater/shared/wire"
 )
 
 const (
@@ -28,6 +30,8 @@ const (
 	DefaultInterval = 10 * time.Second
 	// LeastInterval is about what a board without real-time scheduling can keep.
 	LeastInterval = 5 * time.Millisecond
+	// MaxScheduled is how many series a hello can announce; a gateway reads none that announces more.
+	MaxScheduled = wire.MaxPairs
 )
 
 // Settings is one sensor of the configuration.
@@ -88,9 +92,10 @@ func check[T interface{ Check(sensor.Report) }](section *T) func(sensor.Report) 
 
 // Check reports every problem of a list of sensors, at paths like [2].bme280.address.
 func Check(list []Settings, report sensor.Report) {
-	names := map[string]bool{}
+	names, series := map[string]bool{}, 0
 	for i := range list {
 		s := &list[i]
+		series += s.series()
 		at := func(path, format string, args ...any) { report(fmt.Sprintf("[%d].%s", i, path), format, args...) }
 		switch {
 		case record.CheckDevice(s.Name) != nil:
@@ -116,6 +121,22 @@ func Check(list []Settings, report sensor.Report) {
 			Kinds()[name].check(s)(func(path, format string, args ...any) { at(name+"."+path, format, args...) })
 		}
 	}
+	if series > MaxScheduled {
+		report("", "have %d series or more; one agent announces at most %d (run another agent, with a data directory of its own)",
+			series, MaxScheduled)
+	}
+}
+
+// series returns how many scheduled series a sensor has, as far as its settings alone say.
+func (s *Settings) series() int {
+	switch {
+	case s.BME280 != nil:
+		return len(s.BME280.Announce())
+	case s.Counter != nil, s.Machine != nil:
+		return 1 // a machine has more, once it was looked at
+	default:
+		return 0
+	}
 }
 
 // known returns the names of all kinds, sorted.
@@ -132,11 +153,14 @@ func (s *Settings) kinds() (names []string) {
 	return names
 }
 
+// ErrTooMany means more scheduled series than a gateway can be told of.
+var ErrTooMany = errors.New("too many series")
+
 // Plans makes the list ready to be sampled. The list has passed Check. What
 // cannot be announced, such as a file to replay that is not there, is an error;
 // a chip that does not answer is not.
 func Plans(list []Settings, d Deps) ([]sensor.Plan, error) {
-	plans := make([]sensor.Plan, 0, len(list))
+	plans, series := make([]sensor.Plan, 0, len(list)), 0
 	for i := range list {
 		s := &list[i]
 		kinds := s.kinds()
@@ -150,7 +174,14 @@ func Plans(list []Settings, d Deps) ([]sensor.Plan, error) {
 		if err := Kinds()[kinds[0]].plan(s, d, &p); err != nil {
 			return nil, fmt.Errorf("plan sensor %q: %w", s.Name, err)
 		}
+		if p.Interval > 0 {
+			series += len(p.Announce)
+		}
 		plans = append(plans, p)
+	}
+	if series > MaxScheduled {
+		return nil, fmt.Errorf("plan %d sensors: %w: %d are scheduled, and one agent announces at most %d "+
+			"(run another agent, with a data directory of its own: --data)", len(list), ErrTooMany, series, MaxScheduled)
 	}
 	return plans, nil
 }

@@ -1,6 +1,8 @@
 package roster
 
 import (
+	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -149,5 +151,29 @@ func TestReplayKeepsItsOwnTimes(t *testing.T) {
 	}
 	if _, err := Plans([]Settings{{Name: "none"}}, Deps{}); err == nil {
 		t.Error("a sensor of no kind was planned")
+	}
+}
+
+// TestMoreSeriesThanAHelloAnnounces is refused by the check, and by the plans, which know machines better.
+func TestMoreSeriesThanAHelloAnnounces(t *testing.T) {
+	chip := Settings{BME280: &bme280.Settings{Bus: "sim"}}
+	fits := MaxScheduled / chip.series()
+	var list []Settings
+	for i := range fits + 2 {
+		chip.Name = fmt.Sprintf("air-%d", i)
+		list = append(list, chip)
+	}
+	past := Settings{Name: "past", Replay: &replay.Settings{Files: []string{"a.csv"}, Columns: map[string]replay.Column{"v": {Series: "v"}}}}
+	for n, want := range map[int]int{fits: 0, fits + 2: 1} {
+		var got []string
+		Check(append([]Settings{past}, list[:n]...), func(path, format string, args ...any) {
+			got = append(got, path+" "+fmt.Sprintf(format, args...))
+		})
+		if len(got) != want || want == 1 && !strings.Contains(got[0], "another agent") {
+			t.Errorf("%d sensors: %q", n, got)
+		}
+		if _, err := Plans(list[:n], Deps{Logger: slog.New(slog.DiscardHandler)}); errors.Is(err, ErrTooMany) != (want == 1) {
+			t.Errorf("%d sensors are planned: %v", n, err)
+		}
 	}
 }
