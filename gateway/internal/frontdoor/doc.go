@@ -15,7 +15,8 @@
 //	I5  No address but loopback is listened on without the word of the operator (TestListenAddresses).
 //
 // What can be lost: nothing that a device has been told is stored. What is published to a client that is not there or
-// does not read is dropped; its last ack is retained for it, in memory.
+// does not read is dropped; its last ack is retained for it, in memory, and the Handler hears of every drop
+// (TestSlowClientIsTold, TestUnconfirmedClientHearsAll).
 //
 // Only MQTT 3.1.1 is spoken, every session is clean, QoS 2 and wills are refused or ignored: the protocol needs none
 // of these, and each is state that a stranger can make us keep.

@@ -25,7 +25,7 @@ const (
 	DefaultConnectWithin = 10 * time.Second
 
 	writesPending = 64              // packets that wait for one client
-	inflight      = 64              // acks that one client has not confirmed
+	inflight      = 64              // publishes of one client that are not answered yet
 	maxKeepalive  = 10 * 60         // s; a client that asks for more, or for none, gets this
 	longLived     = 365 * 24 * 3600 // s between $SYS messages, which nobody may hear
 	staleAfter    = 60              // s until a session that failed while it began is swept
@@ -36,6 +36,8 @@ const (
 type Handler interface {
 	Batch(ctx context.Context, client string, payload []byte) error
 	Hello(ctx context.Context, client string, payload []byte) error
+	// Missed says that a client was too slow for what was published to it. It is called within Publish.
+	Missed(client string)
 }
 
 // Config is what a Door needs. Zero limits are the defaults.
@@ -109,7 +111,7 @@ func (d *Door) Addr() net.Addr { return d.gate.listener.Addr() }
 // Run lets clients in until ctx ends. Publishes that are being handled are finished and answered.
 func (d *Door) Run(ctx context.Context, handler Handler) error {
 	h := &hook{
-		door: d,
+		door: d, missed: handler.Missed,
 		// A message that is half way into the log is worth its answer.
 		batch: func(client string, payload []byte) error {
 			return handler.Batch(context.WithoutCancel(ctx), client, payload)
@@ -141,9 +143,10 @@ func (d *Door) Close() error {
 }
 
 // Publish sends to a client, and retains the message if asked to; an empty retained message takes the last one back.
-// It does not wait for the client.
+// It does not wait for the client. QoS 0, because sessions are clean: a confirmation would bring nothing back, and the
+// broker drops, without a word, what comes after 64 that were not confirmed.
 func (d *Door) Publish(_, topic string, payload []byte, retained bool) error {
-	if err := d.server.Publish(topic, payload, retained, 1); err != nil {
+	if err := d.server.Publish(topic, payload, retained, 0); err != nil {
 		return fmt.Errorf("publish on %s: %w", topic, err)
 	}
 	return nil

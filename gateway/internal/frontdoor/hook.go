@@ -18,6 +18,7 @@ type hook struct {
 	mqtt.HookBase
 	door         *Door
 	batch, hello func(client string, payload []byte) error
+	missed       func(client string)
 }
 
 // ID names the hook.
@@ -136,5 +137,8 @@ func (h *hook) OnPublish(cl *mqtt.Client, pk packets.Packet) (packets.Packet, er
 	return pk, packets.CodeSuccessIgnore // PUBACK, and to nobody else
 }
 
-// OnPublishDropped counts what a client was too slow for.
-func (h *hook) OnPublishDropped(*mqtt.Client, packets.Packet) { h.door.count.dropped.Inc() }
+// OnPublishDropped tells what a client was too slow for.
+func (h *hook) OnPublishDropped(cl *mqtt.Client, _ packets.Packet) {
+	h.door.count.dropped.Inc()
+	h.missed(cl.ID)
+}

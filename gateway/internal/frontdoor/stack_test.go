@@ -38,8 +38,9 @@ func stack(t testing.TB, step func(step, path string) error) *Door {
 	}
 	var in *intake.Intake // the door needs a handler and intake a publisher
 	d := start(t, handler{
-		batch: func(client string, payload []byte) error { return in.Batch(context.Background(), client, payload) },
-		hello: func(client string, payload []byte) error { return in.Hello(context.Background(), client, payload) },
+		batch:  func(client string, payload []byte) error { return in.Batch(context.Background(), client, payload) },
+		hello:  func(client string, payload []byte) error { return in.Hello(context.Background(), client, payload) },
+		missed: func(client string) { in.Missed(client) },
 	})
 	in = intake.New(intake.Config{
 		Log: logOf{l}, Lake: wire.ID{1}, LogID: l.ID(), Start: l.Start(), Partitions: l.Partitions(), Publisher: d,

@@ -40,6 +40,26 @@ func (in *Intake) answer(c *client) {
 	in.count.acks.Inc()
 }
 
+// Missed notes that a client was too slow for what was published to it: it is owed an ack before long. The Publisher
+// may call it within Publish.
+func (in *Intake) Missed(name string) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if c := in.clients[name]; c != nil {
+		in.missed[c] = struct{}{}
+	}
+}
+
+// oweMissed owes an ack to those who missed one.
+func (in *Intake) oweMissed() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for c := range in.missed {
+		in.owe(c)
+	}
+	clear(in.missed)
+}
+
 // ack says all there is to say to a client now. An epoch that nothing is known of is left out: its marks may have been
 // told before it was complete and left memory.
 func (in *Intake) ack(c *client) *wire.Ack {
@@ -47,6 +67,7 @@ func (in *Intake) ack(c *client) *wire.Ack {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	delete(in.due, c)
+	delete(in.missed, c)
 	in.number++
 	a := &wire.Ack{
 		Lake: in.cfg.Lake, Log: in.cfg.LogID, Start: in.cfg.Start, N: in.number,

@@ -64,6 +64,7 @@ func (in *Intake) forgetIdle() {
 		idle = append(idle, name)
 		delete(in.clients, name)
 		delete(in.due, c)
+		delete(in.missed, c)
 		for epoch := range c.speaks {
 			in.release(table.Key{Device: c.device, Epoch: epoch})
 		}

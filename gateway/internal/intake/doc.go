@@ -14,7 +14,7 @@
 //	I5  A batch that would need more ranges than a cursor holds is refused with the lowest missing range (TestHoleFirst).
 //
 // What can be lost: nothing that an ack has called stored. A nack or an ack itself may be lost; the device sends again,
-// or hears the next ack.
+// or hears the next ack, which follows within a second if the client was too slow for the last (TestMissedAckIsSaidAgain).
 //
 // Other bytes under the seqs of a batch that is remembered mean that two devices share one identity (a cloned card).
 // Such a batch is counted, raises a condition and is appended like any other: landing clips it and keeps the evidence.

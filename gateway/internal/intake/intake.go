@@ -22,6 +22,8 @@ const (
 const (
 	// ackEvery is how long what there is to say to a client is gathered: a window of batches gets one answer.
 	ackEvery = 20 * time.Millisecond
+	// missedEvery is how soon a client that was too slow for an ack gets another: not so soon that it costs much.
+	missedEvery = time.Second / 2
 	// idleAfter is when a client is forgotten: it says hello every minute while it is there.
 	idleAfter  = 10 * time.Minute
 	sweepEvery = time.Minute
@@ -40,7 +42,7 @@ type Log interface {
 }
 
 // Publisher sends to a client. It is called for one client from one goroutine at a time and must not block: what a
-// slow client has no room for is dropped, and said again by the next ack. The payload is the publisher's to keep.
+// slow client has no room for is dropped, told by Missed, and said again by the next ack. The payload is the publisher's to keep.
 type Publisher interface {
 	Publish(client, topic string, payload []byte, retained bool) error
 }
@@ -76,6 +78,7 @@ type Intake struct {
 	epochs  map[table.Key]*epoch
 	clients map[string]*client
 	due     map[*client]struct{} // clients that get an ack at the next turn
+	missed  map[*client]struct{} // clients that were too slow for their last one
 }
 
 // New returns an intake that withholds everything until it has heard Loaded and Open.
@@ -91,7 +94,7 @@ func New(cfg Config) *Intake {
 	}
 	in := &Intake{
 		cfg: cfg, count: newCounters(cfg.Meter), wake: make(chan struct{}, 1),
-		epochs: map[table.Key]*epoch{}, clients: map[string]*client{}, due: map[*client]struct{}{},
+		epochs: map[table.Key]*epoch{}, clients: map[string]*client{}, due: map[*client]struct{}{}, missed: map[*client]struct{}{},
 	}
 	cfg.Meter.GaugeFunc("headwater_intake_clients", "Clients heard of lately.", func() float64 {
 		in.mu.Lock()
@@ -121,6 +124,8 @@ func (in *Intake) ready() bool { return in.loaded && in.open }
 func (in *Intake) Run(ctx context.Context) error {
 	sweep := time.NewTicker(sweepEvery)
 	defer sweep.Stop()
+	again := time.NewTicker(missedEvery)
+	defer again.Stop()
 	turn := time.NewTimer(ackEvery)
 	turn.Stop()
 	defer turn.Stop()
@@ -135,6 +140,8 @@ func (in *Intake) Run(ctx context.Context) error {
 		case <-turn.C:
 			pending = false
 			in.answerAll()
+		case <-again.C:
+			in.oweMissed()
 		case <-sweep.C:
 			in.forgetIdle()
 		case <-ctx.Done():

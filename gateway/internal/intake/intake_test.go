@@ -25,6 +25,7 @@ type world struct {
 	mu      sync.Mutex
 	log     []logged
 	fail    error
+	slow    map[string]int // of these clients so many acks are dropped
 	backlog int64
 	acks    map[string][]*wire.Ack
 	nacks   map[string][]*wire.Nack
@@ -52,6 +53,11 @@ func (w *world) Backlog() int64 { return w.backlog }
 func (w *world) Publish(client, where string, payload []byte, retained bool) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.slow[client] > 0 {
+		w.slow[client]--
+		w.Missed(client)
+		return nil
+	}
 	switch {
 	case where == topic.Down(client, topic.Nack) && !retained:
 		n, err := wire.ParseNack(payload)
