@@ -45,7 +45,7 @@ func New(s settings.Settings, log *slog.Logger) *App {
 // Run opens the outbox and works until ctx ends. It returns nil after an orderly stop.
 func (a *App) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, a.close()) }()
-	if err := a.open(); err != nil {
+	if err := a.open(ctx); err != nil {
 		return err
 	}
 	a.log.Info("agent started", "version", buildinfo.Version(), "device", a.settings.Device, "epoch", a.outbox.Epoch(),
@@ -62,7 +62,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 }
 
 // open makes everything that Run needs, sink first. What was made before an error is closed by close.
-func (a *App) open() (err error) {
+func (a *App) open(ctx context.Context) (err error) {
 	if err := a.takeData(); err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func (a *App) open() (err error) {
 	if err != nil {
 		return err
 	}
-	if a.outbox, err = outbox.Open(config); err != nil {
+	if err := a.openOutbox(ctx, config); err != nil {
 		return fmt.Errorf("open outbox in %s: %w", a.settings.Data, err)
 	}
 	a.sampler, err = sampler.New(sampler.Config{

@@ -1,13 +1,16 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
+	"github.com/headwater-iot/headwater/agent/internal/outbox"
 	"github.com/headwater-iot/headwater/shared/durable"
 	"github.com/headwater-iot/headwater/shared/health"
 	"github.com/headwater-iot/headwater/shared/record"
@@ -50,6 +53,25 @@ func (a *App) takeData() error {
 	}, err.Error())
 	s.Data, s.Outbox.Quota = tmpfs, min(s.Outbox.Quota, volatileQuota)
 	return a.takeDir()
+}
+
+// While files or memory are short the outbox is tried again after these pauses.
+const scarcePause, longestScarcePause = time.Second, time.Minute
+
+// openOutbox opens the outbox, and waits while there are too few file descriptors or too little memory for it:
+// what cannot be opened now is as good as ever, and a service manager that restarts us gives up before long.
+func (a *App) openOutbox(ctx context.Context, config outbox.Config) (err error) {
+	for pause := scarcePause; ; pause = min(2*pause, longestScarcePause) {
+		if a.outbox, err = outbox.Open(config); !errors.Is(err, outbox.ErrScarce) {
+			return err
+		}
+		a.log.Error("what is stored cannot be opened now; no reading is taken until it can be", "tried_again_in", pause, "error", err)
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(pause):
+		}
+	}
 }
 
 // lookBehind names readings that an earlier process kept in memory, now that the card can be written again.

@@ -1,12 +1,14 @@
 package app
 
 import (
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/headwater-iot/headwater/agent/internal/timebase"
 	"github.com/headwater-iot/headwater/shared/record"
 )
 
@@ -146,6 +148,41 @@ func mounted(t *testing.T, options string) string {
 	}
 	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
 	return dir
+}
+
+// TestStartWaitsForFiles: a process that may open no more files keeps what is stored, and starts when it may.
+func TestStartWaitsForFiles(t *testing.T) {
+	s := simulated(t)
+	j := newJournal()
+	a := New(s, slog.New(slog.NewTextHandler(j, nil)))
+	var old unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.takeData(); err != nil {
+		t.Fatal(err)
+	}
+	clock, err := timebase.System()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.clock = clock
+	config := a.outboxConfig()
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: old.Max}); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- a.openOutbox(t.Context(), config) }()
+	j.await(t, "cannot be opened now", ended)
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	if err := a.close(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // TestFullTmpfs: the ring goes to the heap, and the agent says so.

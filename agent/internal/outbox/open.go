@@ -34,8 +34,12 @@ func landedAll(landed *seqset.Set, seg *segment.Segment) bool {
 
 func (o *Outbox) dir() string { return filepath.Join(o.cfg.Dir, "outbox") }
 
+// ErrScarce means that there are too few file descriptors or too little memory to look at what is stored. Nothing
+// was changed, and Open may be called again.
+var ErrScarce = segment.ErrScarce
+
 // Open recovers what is in cfg.Dir and cfg.RingDir and starts a new epoch. No damage keeps it from
-// returning; an error means a configuration or a place that nobody can work with.
+// returning; an error means a configuration or a place that nobody can work with, or ErrScarce.
 func Open(cfg Config) (*Outbox, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {

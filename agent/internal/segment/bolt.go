@@ -52,13 +52,13 @@ func options(readOnly, noSync bool) *bbolt.Options {
 // openRead opens a file of an earlier process or an earlier segment of this one.
 func openRead(path string) (db *bbolt.DB, err error) {
 	if err := checkTree(path); err != nil {
-		return nil, err
+		return nil, orScarce(err)
 	}
 	err = guard(func() error {
 		db, err = bbolt.Open(path, 0o600, options(true, false))
 		return err
 	})
-	return db, err
+	return db, orScarce(err)
 }
 
 // create makes a file under another name first: a power cut while bbolt writes its first pages would

@@ -1,6 +1,10 @@
 package segment
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+	"syscall"
+)
 
 var (
 	// ErrNone means that a segment has no more batches.
@@ -13,3 +17,13 @@ var (
 
 	errFault = errors.New("panic while reading") // in bbolt, or a fault of its mapping
 )
+
+// orScarce marks an error that says nothing of the file: its owner tries again, and calls nothing damaged.
+func orScarce(err error) error {
+	for _, scarce := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM} {
+		if errors.Is(err, scarce) {
+			return fmt.Errorf("%w: %w", ErrScarce, err)
+		}
+	}
+	return err
+}

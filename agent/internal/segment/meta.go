@@ -33,6 +33,9 @@ func OpenMeta(dir string, opts ...Option) (m *Meta, facts map[string][]byte, dam
 	}
 	path := filepath.Join(dir, metaName)
 	facts, err = readMeta(path)
+	if errors.Is(err, ErrScarce) {
+		return nil, nil, false, fmt.Errorf("open %s: %w", path, err)
+	}
 	if err != nil {
 		damaged = true
 		setAside(path)

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"syscall"
 
 	"go.etcd.io/bbolt"
 
@@ -209,10 +208,8 @@ func (s *Store) view(seg *Segment) (*bbolt.DB, error) {
 	}
 	s.closeReader()
 	db, err := openRead(seg.path)
-	for _, scarce := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM} {
-		if errors.Is(err, scarce) {
-			return nil, fmt.Errorf("%w: %s: %w", ErrScarce, seg.path, err)
-		}
+	if errors.Is(err, ErrScarce) {
+		return nil, fmt.Errorf("read %s: %w", seg.path, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrUnreadable, seg.path, err)

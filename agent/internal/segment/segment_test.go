@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"go.etcd.io/bbolt"
@@ -120,6 +121,45 @@ func TestFilesAreSmallAndGoWhole(t *testing.T) {
 	if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) > 0 {
 		t.Fatalf("left: %v", left)
 	}
+}
+
+// TestScarceIsNotDamaged: a process that may open no more files sets none of them aside.
+func TestScarceIsNotDamaged(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	fill(t, s, 0, 50, 300)
+	path := s.Segments()[0].path
+	s.Close()
+	m, _, _, err := OpenMeta(dir)
+	must(t, err)
+	must(t, m.Put(map[string][]byte{"a": []byte("b")}))
+	must(t, m.Close())
+
+	var old syscall.Rlimit
+	must(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &old))
+	must(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 3, Max: old.Max}))
+	_, loadErr := (&Store{dir: dir}).load(path)
+	_, _, openErr := Open(dir)
+	_, _, _, metaErr := OpenMeta(dir)
+	must(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &old))
+	for _, err := range []error{loadErr, openErr, metaErr} {
+		if !errors.Is(err, ErrScarce) {
+			t.Errorf("error is %v", err)
+		}
+	}
+
+	s, aside, err := Open(dir)
+	must(t, err)
+	defer s.Close()
+	if len(aside) > 0 || len(s.Segments()) != 1 || !s.Segments()[0].All.HasAll(0, 50) {
+		t.Errorf("set aside %v, left %d segments", aside, len(s.Segments()))
+	}
+	m, facts, damaged, err := OpenMeta(dir)
+	must(t, err)
+	if damaged || string(facts["a"]) != "b" {
+		t.Errorf("damaged: %v, facts %q", damaged, facts)
+	}
+	must(t, m.Close())
 }
 
 // TestFlippedByteIsFound: a bit that flips under a running store is seen at the next read.

@@ -74,7 +74,8 @@ type Option func(*Store)
 // WithoutSync makes Write return before anything is on flash: the negative control of the power cut test.
 func WithoutSync() Option { return func(s *Store) { s.noSync = true } }
 
-// Open reads every segment in dir. Files that cannot be read are set aside and their names returned.
+// Open reads every segment in dir. Files that cannot be read are set aside and their names returned. With
+// ErrScarce nothing was set aside for that: a good file is not given up for want of a descriptor.
 func Open(dir string, opts ...Option) (*Store, []string, error) {
 	s := &Store{dir: dir}
 	for _, o := range opts {
@@ -85,7 +86,7 @@ func Open(dir string, opts ...Option) (*Store, []string, error) {
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, nil, fmt.Errorf("open segments: %w", err)
+		return nil, nil, fmt.Errorf("open segments: %w", orScarce(err))
 	}
 	var aside []string
 	for _, e := range entries {
@@ -95,6 +96,9 @@ func Open(dir string, opts ...Option) (*Store, []string, error) {
 			_ = os.Remove(path) // died while it was made; nothing in it was ever counted on
 		case strings.HasSuffix(e.Name(), suffix):
 			seg, err := s.load(path)
+			if errors.Is(err, ErrScarce) {
+				return nil, nil, fmt.Errorf("open segment %s: %w", e.Name(), err)
+			}
 			if err != nil {
 				aside = append(aside, e.Name())
 				setAside(path)
@@ -115,7 +119,7 @@ func (s *Store) load(path string) (*Segment, error) {
 	}
 	st, err := os.Stat(path)
 	if err != nil {
-		return nil, err
+		return nil, orScarce(err)
 	}
 	seg.Bytes, seg.made = st.Size(), st.ModTime()
 	if err := seg.scan(); err != nil {
