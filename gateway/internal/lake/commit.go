@@ -64,8 +64,14 @@ func (l *Lake) Commit(ctx context.Context, c *table.Commit) error {
 	defer l.writing.Unlock()
 	started := l.now()
 	err := l.commit(ctx, c)
-	l.meters.committed(c, l.now().Sub(started), err)
-	return err
+	took := l.now().Sub(started)
+	l.meters.committed(c, took, err)
+	if err != nil {
+		return err // whoever tries again says so
+	}
+	l.cfg.Logger.Debug("commit landed", "readings", readingsOf(c), "quarantine", len(c.Quarantine), "gaps", len(c.Gaps),
+		"cursors", len(c.Cursors), "partitions", landedText(c.Expect, c.Marks), "took", took)
+	return nil
 }
 
 func (l *Lake) commit(ctx context.Context, c *table.Commit) error {

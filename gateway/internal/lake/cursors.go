@@ -174,5 +174,9 @@ func (l *Lake) TakeOver(ctx context.Context, pin Pin, marks table.Marks) error {
 		}
 		commits = append(commits, commit)
 	}
-	return l.transact(ctx, commits, nil)
+	if err := l.transact(ctx, commits, nil); err != nil {
+		return err
+	}
+	l.cfg.Logger.Info("lake taken over", "log_id", marks.Log.String(), "marks", formatMarks(marks), "marks_before", pin.marks)
+	return nil
 }

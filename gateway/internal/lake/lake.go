@@ -27,8 +27,8 @@ import (
 
 // Config says where a lake is and whom it tells.
 type Config struct {
-	Dir        string // the lake directory; made when absent
-	Logger     *slog.Logger
+	Dir        string          // the lake directory; made when absent
+	Logger     *slog.Logger    // nil = nothing is logged
 	Meter      *meter.Registry // nil = counts are shown nowhere
 	Partitions int             // of the log; fixed at birth
 
@@ -68,6 +68,9 @@ func Open(ctx context.Context, cfg Config) (*Lake, error) {
 		return nil, fmt.Errorf("open lake: %w", err)
 	}
 	cfg.Dir = dir
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("open lake: %w", err)
 	}

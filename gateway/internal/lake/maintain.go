@@ -74,7 +74,12 @@ func (l *Lake) expire(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	return l.transact(ctx, []icetable.TableCommit{commit}, doomed)
+	if err := l.transact(ctx, []icetable.TableCommit{commit}, doomed); err != nil {
+		return err
+	}
+	l.cfg.Logger.Debug("snapshots expired", "table", name, "snapshots", len(t.Metadata().Snapshots())-len(after.Snapshots()),
+		"kept", len(after.Snapshots()), "files_out_of_use", len(doomed))
+	return nil
 }
 
 // unreferenced returns the files that before names by its snapshots and after does not: manifest lists, manifests,
@@ -160,6 +165,7 @@ func (l *Lake) sweep(ctx context.Context) error {
 			}
 		}
 		l.meters.removed.Add(uint64(len(gone)))
+		l.cfg.Logger.Debug("files out of use deleted", "files", len(gone), "failed", len(doomed)-len(gone))
 		if err := errors.Join(l.cat.Forget(ctx, gone), failed, ctx.Err()); err != nil {
 			return fmt.Errorf("delete files out of use: %w", err)
 		}

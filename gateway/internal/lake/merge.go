@@ -73,5 +73,9 @@ func (l *Lake) mergeCursors(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return l.apply(ctx, []change{ch}, nil)
+	if err := l.apply(ctx, []change{ch}, nil); err != nil {
+		return err
+	}
+	l.cfg.Logger.Debug("files of cursors merged", "files", len(ch.remove), "into", len(ch.add), "rows", len(latest))
+	return nil
 }

@@ -49,14 +49,18 @@ func (m *meters) committed(c *table.Commit, took time.Duration, err error) {
 	if err != nil {
 		return
 	}
-	readings := 0
-	for i := range c.Readings {
-		readings += len(c.Readings[i].EventTime)
-	}
-	m.rows[table.Readings].Add(uint64(readings))
+	m.rows[table.Readings].Add(uint64(readingsOf(c)))
 	m.rows[table.Quarantine].Add(uint64(len(c.Quarantine)))
 	m.rows[table.Gaps].Add(uint64(len(c.Gaps)))
 	m.rows[table.Cursors].Add(uint64(len(c.Cursors)))
+}
+
+// readingsOf returns how many readings a commit lands.
+func readingsOf(c *table.Commit) (n int) {
+	for i := range c.Readings {
+		n += len(c.Readings[i].EventTime)
+	}
+	return n
 }
 
 func outcome(err error) string {
