@@ -29,6 +29,7 @@ type App struct {
 
 	// Set by open, in this order.
 	lock    *durable.Lock
+	memory  bool // the data directory is on tmpfs, for want of one that can be written
 	clock   *timebase.Clock
 	ring    string // directory of the ring; "" = on the heap
 	outbox  *outbox.Outbox
@@ -77,6 +78,7 @@ func (a *App) open(ctx context.Context) (err error) {
 	if err := a.openOutbox(ctx, config); err != nil {
 		return fmt.Errorf("open outbox in %s: %w", a.settings.Data, err)
 	}
+	a.lookBehind()
 	a.sampler, err = sampler.New(sampler.Config{
 		Sensors: sensors, Clock: a.clock, Append: a.outbox.Append,
 		Logger: a.log.With("system", "sampler"), Meter: a.meter, Health: a.health,

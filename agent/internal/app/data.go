@@ -23,16 +23,29 @@ const volatileQuota = 4 * strictyaml.MiB
 // volatileName behind the name of a data directory names what stands in for it.
 const volatileName = "/volatile"
 
-// takeData takes the data directory for this agent and learns whose it is. One on a card that the kernel has made
-// read-only, or that fails, is left as it is: the agent goes on with a directory on tmpfs and says so. Its epochs
-// there are a lineage of their own, for the card's cannot be told of them.
+// takeData takes the data directory for this agent and learns whose it is.
 func (a *App) takeData() error {
-	s := &a.settings
 	err := a.takeDir()
-	if !errors.Is(err, syscall.EROFS) && !errors.Is(err, syscall.EIO) {
-		a.lookBehind()
-		return err
+	if unwritable(err) {
+		return a.takeMemory(err)
 	}
+	return err
+}
+
+// unwritable reports an error of a card that the kernel has made read-only, that fails, or that is full.
+func unwritable(err error) bool {
+	for _, e := range []error{syscall.EROFS, syscall.EIO, syscall.ENOSPC, syscall.EDQUOT} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// takeMemory takes a directory on tmpfs instead of one that cannot be written, and says so. What lies in that one is
+// left as it is. The epochs in memory are a lineage of their own, for the card's cannot be told of them.
+func (a *App) takeMemory(err error) error {
+	s := &a.settings
 	if text, err := os.ReadFile(filepath.Join(s.Data, "device")); err == nil {
 		if known := strings.TrimSpace(string(text)); record.CheckDevice(known) == nil && !s.Named {
 			s.Device = known
@@ -44,6 +57,7 @@ func (a *App) takeData() error {
 	}
 	if a.lock != nil { // it failed behind its lock
 		_ = a.lock.Close()
+		a.lock = nil
 	}
 	a.log.Error("the data directory cannot be written; readings are kept in memory until a reboot, and what it holds waits",
 		"data", s.Data, "instead", tmpfs, "error", err)
@@ -51,18 +65,29 @@ func (a *App) takeData() error {
 		Code: "data-not-writable", Severity: health.Error,
 		Title: "The data directory cannot be written; readings do not survive a reboot",
 	}, err.Error())
-	s.Data, s.Outbox.Quota = tmpfs, min(s.Outbox.Quota, volatileQuota)
+	a.memory, s.Data, s.Outbox.Quota = true, tmpfs, min(s.Outbox.Quota, volatileQuota)
 	return a.takeDir()
 }
 
 // While files or memory are short the outbox is tried again after these pauses.
 const scarcePause, longestScarcePause = time.Second, time.Minute
 
-// openOutbox opens the outbox, and waits while there are too few file descriptors or too little memory for it:
-// what cannot be opened now is as good as ever, and a service manager that restarts us gives up before long.
+// openOutbox opens the outbox, in memory if there is no room for a new one on the card. It waits while there are
+// too few file descriptors or too little memory: what cannot be opened now is as good as ever, and a service manager
+// that restarts us gives up before long.
 func (a *App) openOutbox(ctx context.Context, config outbox.Config) (err error) {
 	for pause := scarcePause; ; pause = min(2*pause, longestScarcePause) {
-		if a.outbox, err = outbox.Open(config); !errors.Is(err, outbox.ErrScarce) {
+		a.outbox, err = outbox.Open(config)
+		switch {
+		case unwritable(err) && !a.memory:
+			if err := a.takeMemory(err); err != nil {
+				return err
+			}
+			there := a.outboxConfig()
+			there.Rate, there.OriginalTimes = config.Rate, config.OriginalTimes // what the sensors have set
+			config = there
+			continue
+		case !errors.Is(err, outbox.ErrScarce):
 			return err
 		}
 		a.log.Error("what is stored cannot be opened now; no reading is taken until it can be", "tried_again_in", pause, "error", err)
@@ -76,6 +101,9 @@ func (a *App) openOutbox(ctx context.Context, config outbox.Config) (err error) 
 
 // lookBehind names readings that an earlier process kept in memory, now that the card can be written again.
 func (a *App) lookBehind() {
+	if a.memory {
+		return
+	}
 	dir := ringDir(a.settings.RunDir, a.settings.Device, a.settings.Data+volatileName)
 	if dir == "" {
 		return
@@ -96,6 +124,10 @@ func (a *App) takeDir() (err error) {
 	if a.lock, err = durable.LockFile(filepath.Join(s.Data, "lock")); err != nil {
 		return fmt.Errorf("data directory %s: %w (each agent needs its own: --data)", s.Data, err)
 	}
-	a.settings.Device, err = identity(s, a.log)
-	return err
+	device, err := identity(s, a.log)
+	if err != nil {
+		return err
+	}
+	a.settings.Device = device
+	return nil
 }

@@ -15,15 +15,17 @@
 //     (TestRingsDoNotCollide).
 //   - A data directory stays with one device: a renamed host goes on under the
 //     old name, a configured other name is refused (TestDeviceKeepsItsName).
-//   - A data directory that has become read-only stops nothing: readings are
-//     kept on tmpfs, in a lineage of their own, and the page says so
-//     (TestReadOnlyData). A full tmpfs only moves the ring to the heap (TestFullTmpfs).
+//   - A data directory that has become read-only, or is full before there is an outbox
+//     in it, stops nothing: readings are kept on tmpfs, in a lineage of their own, and the
+//     page says so (TestReadOnlyData, TestFullDataAtTheFirstStart). A full tmpfs only moves
+//     the ring to the heap (TestFullTmpfs).
+//   - Too few file descriptors at the start damage nothing: it waits (TestStartWaitsForFiles).
 //   - Connected, it writes nothing to flash but a line at its start
 //     (TestConnectedAgentWritesOneLine), and every reading is counted on its way
 //     (TestEveryReadingIsCounted).
 //   - The ring is on tmpfs or on the heap, never on flash (TestRingDirFallsBack).
 //
-// What can be lost: what the outbox says can be lost, nothing more. A read-only data directory
+// What can be lost: what the outbox says can be lost, nothing more. A read-only or full data directory
 // leaves what is not sent in memory: a reboot takes it. Without a
 // tmpfs the ring is on the heap; the log says so, and the death of the process
 // then takes what is younger than flush_interval.

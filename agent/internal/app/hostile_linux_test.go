@@ -2,6 +2,7 @@ package app
 
 import (
 	"log/slog"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -247,5 +248,42 @@ func TestReadOnlyData(t *testing.T) {
 	}
 	if err := stop(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestFullDataAtTheFirstStart: others have filled the card before there is an outbox on it. The agent samples, says
+// so, and takes the card once there is room.
+func TestFullDataAtTheFirstStart(t *testing.T) {
+	for name, options := range map[string]string{
+		"no room for a page": "size=4k", "no room for the facts": "size=48k", "no inode": "size=32m,nr_inodes=2",
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := simulated(t)
+			card := mounted(t, options)
+			s.Data = card
+			a, j, ended, stop := start(t, s)
+			j.await(t, "agent started", ended)
+			counted(t, a, "headwater_sampler_rows_total", 5)
+			if page := get(t, "http://"+a.page.Addr().String()+"/status"); !strings.Contains(page, "data-not-writable") {
+				t.Errorf("nothing of it in\n%s", page)
+			}
+			if err := stop(); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = os.RemoveAll(a.settings.Data) })
+
+			if err := unix.Mount("headwater-test", card, "", unix.MS_REMOUNT, "size=32m,nr_inodes=1000"); err != nil {
+				t.Fatal(err)
+			}
+			a, j, ended, stop = start(t, s)
+			j.await(t, "agent started", ended)
+			counted(t, a, "headwater_sampler_rows_total", 5)
+			if a.settings.Data != card || !strings.Contains(j.String(), "sensors: []") {
+				t.Errorf("the agent works in %s", a.settings.Data)
+			}
+			if err := stop(); err != nil {
+				t.Fatal(err)
+			}
+		})
 	}
 }
