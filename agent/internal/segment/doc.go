@@ -7,6 +7,8 @@
 //	    fsync is honoured.                            TestPowerCut (package outbox, build tag chaos)
 //	I2  No damage of any file keeps Open from returning, or ends the process: what is unreadable is set
 //	    aside in damaged/, what is readable stays.    TestDamagedFiles
+//	    What cannot be opened for want of descriptors or memory is not called damaged: ErrScarce.
+//	                                                  TestScarceIsNotDamaged
 //	I3  No batch leaves that is not the one that was written: the CRC of the sealed part is checked at
 //	    every read.                                   TestFlippedByteIsFound
 //
