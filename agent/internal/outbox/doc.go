@@ -43,9 +43,10 @@
 // each send. A gap that was handed out does not change any more; until then its neighbours join it.
 //
 // After an unclean stop rows that wait in the ring are sealed under the epoch that accepted them, and that
-// epoch ends. Where the ring was lost the epoch is lost; where only its header was, the rows get an epoch of
-// their own, for nobody knows which seqs were given out. Recovery may close seqs as damaged that landed
-// straight from the ring: the gateway clips a gap to what it has not got.
+// epoch ends. Where the ring was lost the epoch is lost, until a start finds the ring again that one without tmpfs
+// did not find: its rows go on behind its next (TestRingOfALostEpochComesBack). Where only the header was lost, the
+// rows get an epoch of their own, for nobody knows which seqs were given out. Recovery may close seqs as damaged that
+// landed straight from the ring: the gateway clips a gap to what it has not got.
 //
 // # Flash, per flush (reference: one leaf, branch, root and meta page)
 //
