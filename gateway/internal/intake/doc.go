@@ -6,7 +6,9 @@
 //	I1  An ack says `stored` only of seqs whose batch is fsynced in this log, or that have landed; `landed` only of what
 //	    a commit has closed (TestStoredOnlyAfterAppend, TestAcksAgainstModel).
 //	I2  What acks say of an epoch never falls within one lake and log, and their numbers rise
-//	    (TestAcksAgainstModel).
+//	    (TestAcksAgainstModel). One exception, which loses nothing: an epoch that is complete and that its device
+//	    no longer names leaves memory; if a copy of one of its batches comes all the same, acks speak of that copy
+//	    alone until landing has looked the epoch up.
 //	I3  Nothing is taken and no ack is sent before the cursors are loaded and the log is replayed
 //	    (TestNothingBeforeReady).
 //	I4  A message is in the log, or known to be a copy of what is, or refused with a nack and a reason, or withheld
