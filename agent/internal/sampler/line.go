@@ -137,7 +137,7 @@ func (l *line) runSource(ctx context.Context) {
 	case ctx.Err() != nil:
 	case err != nil:
 		l.set("failing", err)
-		l.s.config.Logger.Error("source ended by an error; it is not started again", "sensor", l.sensor.Name, "err", err)
+		l.s.config.Logger.Error("source ended by an error; it is not started again", "sensor", l.sensor.Name, "error", err)
 	default:
 		l.set("ended", nil)
 		l.s.config.Logger.Info("source has no more rows", "sensor", l.sensor.Name)
@@ -239,7 +239,7 @@ func (l *line) blame(a answer) {
 	l.set(state, a.err)
 	if held, ok := l.complain.allow(); ok {
 		l.s.config.Logger.Warn("sensor not read; its readings are null until it answers",
-			"sensor", l.sensor.Name, "reason", a.reason, "held_back", held, "err", a.err)
+			"sensor", l.sensor.Name, "reason", a.reason, "held_back", held, "error", a.err)
 	}
 }
 

@@ -185,7 +185,7 @@ func (s *Sampler) accept(row record.Row) error {
 		s.config.Health.Raise(s.refusing, err.Error())
 		if held, ok := s.refused.allow(); ok {
 			s.config.Logger.Error("row not accepted; sampling goes on",
-				"sensor", row.Sensor, "readings", len(row.Cells), "held_back", held, "err", err)
+				"sensor", row.Sensor, "readings", len(row.Cells), "held_back", held, "error", err)
 		}
 		return err
 	}

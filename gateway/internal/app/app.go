@@ -158,7 +158,7 @@ func (g *Gateway) maintain(ctx context.Context) error {
 		case <-tick.C:
 		}
 		if err := g.lake.Maintain(ctx); err != nil && ctx.Err() == nil {
-			g.opt.Logger.Warn("maintenance did not finish; it is tried again", "err", err, "in", g.settings.Maintain.Every)
+			g.opt.Logger.Warn("maintenance did not finish; it is tried again", "error", err, "in", g.settings.Maintain.Every)
 		}
 	}
 }

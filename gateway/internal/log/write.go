@@ -205,7 +205,7 @@ func (l *Log) fail(cause error) error {
 	close(l.failed)
 	l.mu.Unlock()
 	l.cfg.Health.Raise(l.alarm.failed, cause.Error())
-	l.cfg.Logger.Error("log cannot be written; nothing more is acknowledged until the next start", "err", cause)
+	l.cfg.Logger.Error("log cannot be written; nothing more is acknowledged until the next start", "error", cause)
 	return err
 }
 

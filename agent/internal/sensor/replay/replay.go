@@ -233,7 +233,7 @@ func (r *Replay) name(path string, bad *badRow) {
 		return
 	}
 	r.config.Logger.Warn("row of a replayed file cannot be read and is left out", "sensor", r.config.Name,
-		"file", path, "line", bad.line, "reason", bad.reason, "err", bad.err, "last_named", r.named == mostNamed)
+		"file", path, "line", bad.line, "reason", bad.reason, "error", bad.err, "last_named", r.named == mostNamed)
 }
 
 const firstPause, lastPause = 100 * time.Millisecond, 5 * time.Second
