@@ -473,6 +473,7 @@ func TestPromiseCoversReadsThatRun(t *testing.T) {
 type source []record.Row
 
 func (s source) Run(ctx context.Context, emit func(record.Row) error) error {
+	<-time.After(time.Millisecond) // whoever started the sampler sets the scene first
 	for _, row := range s {
 		for emit(row) != nil {
 			select {
