@@ -79,6 +79,20 @@ func (w *world) Publish(client, where string, payload []byte, retained bool) err
 	return nil
 }
 
+// drop lets the next n acks to a client be lost.
+func (w *world) drop(client string, n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.slow = map[string]int{client: n}
+}
+
+// dropsLeft returns how many acks to a client are still to be lost.
+func (w *world) dropsLeft(client string) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.slow[client]
+}
+
 // again starts a new intake over the same log, as after a restart. It is not ready.
 func (w *world) again(start uint64) {
 	w.Intake = New(Config{

@@ -15,12 +15,12 @@ func TestMissedAckIsSaidAgain(t *testing.T) {
 		w := newWorld(t).running()
 		w.Missed("stranger")
 		w.greeting("dev", 1, wire.HelloEpoch{Epoch: 5, Boot: 9})
-		w.slow = map[string]int{"dev": 2}
+		w.drop("dev", 2)
 		w.send(part{epoch: 5, n: 4})
 		time20ms(t)
 		for want := 1; want >= 0; want-- {
-			if n := len(w.acksOf("dev")); n != 1 || w.slow["dev"] != want {
-				t.Fatalf("%d acks came through, and %d are to be dropped; want 1 and %d", n, w.slow["dev"], want)
+			if n := len(w.acksOf("dev")); n != 1 || w.dropsLeft("dev") != want {
+				t.Fatalf("%d acks came through, and %d are to be dropped; want 1 and %d", n, w.dropsLeft("dev"), want)
 			}
 			<-time.After(missedEvery)
 			time20ms(t)
