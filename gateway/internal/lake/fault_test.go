@@ -2,6 +2,7 @@ package lake
 
 import (
 	"errors"
+	"log/slog"
 	"maps"
 	"slices"
 	"testing"
@@ -172,7 +173,7 @@ func TestForeignInTheMiddle(t *testing.T) {
 		return other.TakeOver(t.Context(), pin, table.Marks{Log: logB, Next: []uint64{0, 0}})
 	})
 	// A second writer that came past the lock, as from another machine.
-	other = &Lake{cfg: Config{Dir: l.cfg.Dir, Partitions: 2}, meters: newMeters(nil), keep: keepSnapshots}
+	other = &Lake{cfg: Config{Dir: l.cfg.Dir, Partitions: 2, Logger: slog.New(slog.DiscardHandler)}, meters: newMeters(nil), keep: keepSnapshots}
 	if err := other.open(t.Context()); err != nil {
 		t.Fatal(err)
 	}
