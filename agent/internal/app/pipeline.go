@@ -6,6 +6,7 @@ import (
 
 	"github.com/headwater-iot/headwater/agent/internal/outbox"
 	"github.com/headwater-iot/headwater/agent/internal/sampler"
+	"github.com/headwater-iot/headwater/agent/internal/sensor"
 	"github.com/headwater-iot/headwater/agent/internal/sensor/roster"
 	"github.com/headwater-iot/headwater/agent/internal/status"
 	"github.com/headwater-iot/headwater/agent/internal/uplink"
@@ -42,6 +43,7 @@ func (a *App) sensors(o *outbox.Config) ([]sampler.Sensor, error) {
 	if err != nil {
 		return nil, err
 	}
+	o.Rate = sensor.Rate(plans)
 	var all []sampler.Sensor
 	for _, plan := range plans {
 		s := sampler.Sensor{
@@ -50,9 +52,6 @@ func (a *App) sensors(o *outbox.Config) ([]sampler.Sensor, error) {
 		}
 		if plan.Open != nil {
 			s.Open = func(ctx context.Context) (sampler.Driver, error) { return plan.Open(ctx) }
-		}
-		if plan.Interval > 0 {
-			o.Rate += float64(len(plan.Announce)) / plan.Interval.Seconds()
 		}
 		o.OriginalTimes = o.OriginalTimes || plan.OriginalTimes
 		all = append(all, s)

@@ -50,12 +50,6 @@ type link struct {
 // dialer opens a link that hears the filter.
 type dialer func(ctx context.Context, filter string) (*link, error)
 
-// CheckURL reports whether Run can use a broker URL.
-func CheckURL(broker string) error {
-	_, err := parseURL(broker)
-	return err
-}
-
 func parseURL(broker string) (*url.URL, error) {
 	u, err := url.Parse(broker)
 	if err != nil {

@@ -156,9 +156,9 @@ func TestBrokerURLs(t *testing.T) {
 		"tcp://127.0.0.1:1883": true, "mqtt://u:p@broker:1883": true, "tcp://[::1]:1883": true,
 		"tcp://127.0.0.1": false, "127.0.0.1:1883": false, "": false, "ssl://h:8883": false, "http://h:80": false, "tcp://:1883": false,
 	} {
-		err := CheckURL(url)
+		_, err := parseURL(url)
 		if (err == nil) != good || err != nil && !errors.Is(err, ErrURL) {
-			t.Errorf("CheckURL(%q) = %v", url, err)
+			t.Errorf("parseURL(%q) = %v", url, err)
 		}
 	}
 }

@@ -130,12 +130,6 @@ func scan(ctx context.Context, fs *flag.FlagSet, parse func() ([]string, error),
 	if *columns != "" {
 		req.Columns = strings.Split(*columns, ",")
 	}
-	w, err := scanner.NewWriter(scanner.Format(*format), out)
-	if err != nil {
-		return err
-	}
-	if err := r.Scan(ctx, req, w.Header, w.Row); err != nil {
-		return err
-	}
-	return w.Close()
+	_, err = r.Write(ctx, req, scanner.Format(*format), out)
+	return err
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/headwater-iot/headwater/shared/run"
 )
 
-// StopWithin is how long the gateway may take to stop: the last commit has the longest way.
+// stopCommitWithin is how long landing may take to stop: the last commit has the longest way.
 const stopCommitWithin = commit.StopWithin + 5*time.Second
 
 // stages lists the running parts, sink first: they start in this order and stop in the reverse one.

@@ -17,7 +17,6 @@ type Group struct {
 	bytes  int64
 	tally  tally
 	dirty  bool
-	oldest int64 // received time of the first record, us wall
 
 	answers []cursor.Update
 }
@@ -50,9 +49,6 @@ func (g *Group) Add(ctx context.Context, o *Opened) (bool, error) {
 	if took {
 		g.commit.Marks.Next[o.Partition] = o.Offset + 1
 		g.tally.records++
-		if g.oldest == 0 {
-			g.oldest = o.Received
-		}
 	}
 	return took, nil
 }
@@ -78,9 +74,6 @@ func (g *Group) Records() uint64 { return g.tally.records }
 
 // Bytes estimates the memory of the rows.
 func (g *Group) Bytes() int64 { return g.bytes }
-
-// Oldest returns the received time of the first record, us wall; 0 for a group without records.
-func (g *Group) Oldest() int64 { return g.oldest }
 
 // Answers returns what hellos asked since the last call that needs no commit: epochs that are complete, and so not
 // in anybody's memory.
