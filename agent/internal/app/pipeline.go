@@ -47,7 +47,7 @@ func (a *App) sensors(o *outbox.Config) ([]sampler.Sensor, error) {
 	var all []sampler.Sensor
 	for _, plan := range plans {
 		s := sampler.Sensor{
-			Name: plan.Name, Prefix: plan.Prefix, Interval: plan.Interval, Timeout: plan.Timeout,
+			Name: plan.Name, Prefix: plan.Prefix, Interval: plan.Interval, Timeout: plan.Timeout, Stuck: plan.Stuck,
 			Announce: plan.Announce, Source: plan.Source,
 		}
 		if plan.Open != nil {
