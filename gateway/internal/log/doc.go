@@ -16,9 +16,12 @@
 //	    note of the start counter (TestTrimKeepsTheStartCounter).
 //	I6  A full disk, or the reserve, refuses appends and is not the end: nothing of a
 //	    refused group stays, and the log goes on when there is room (TestFullDiskIsNotTheEnd).
+//	    Health says which directory and how many bytes to free (TestFullNamesTheRoom).
 //	I7  One process has a log open at a time (TestSecondOpenIsRefused).
 //	I8  A clock that cannot be right is said as a health condition, and stamps all the same: it was never set, or is
 //	    behind what the log has, which then holds received times (TestWatchTellsOfAWrongClock).
+//	I9  One device has a share of the log until it lands, of the disk and of what the others may have to wait for
+//	    (MaxShare); beyond it Append refuses that device alone (TestShareOfOneDevice, TestSharesAgainstModel).
 //
 // What can be lost: nothing that Append returned nil for, as long as fsync is
 // honoured. A torn tail of the last segment is cut and logged; damage elsewhere

@@ -12,14 +12,21 @@ import (
 	"sync"
 	"time"
 
+	"github.com/headwater-iot/headwater/gateway/internal/disk"
 	"github.com/headwater-iot/headwater/shared/durable"
 	"github.com/headwater-iot/headwater/shared/health"
 	"github.com/headwater-iot/headwater/shared/meter"
 	"github.com/headwater-iot/headwater/shared/wire"
 )
 
-// DefaultSegment is where a segment ends: large enough to stream, small enough to trim soon.
-const DefaultSegment = 64 << 20
+const (
+	// DefaultSegment is where a segment ends: large enough to stream, small enough to trim soon.
+	DefaultSegment = 64 << 20
+	// segmentsPerDisk makes segments smaller on a small disk: the last one and the one before may stay when all has landed,
+	// and must not fill it.
+	segmentsPerDisk = 32
+	minSegment      = 1 << 20
+)
 
 var (
 	// ErrFull means that the disk has no room beyond its reserve. The log goes on when there is room again.
@@ -44,7 +51,8 @@ type Config struct {
 	Dir            string
 	Partitions     int   // fixed at birth
 	SegmentBytes   int64 // 0 = DefaultSegment
-	ReservePercent int   // share of the disk that is left free
+	ReservePercent int   // of the disk, left free
+	SharePercent   int   // of what the log may take, for one device; 0 = no limit
 	Now            func() time.Time
 	Logger         *slog.Logger
 	Meter          *meter.Registry
@@ -61,7 +69,7 @@ type Log struct {
 	id    wire.ID
 	start uint64
 	count counters
-	alarm struct{ full, failed, unset, behind *health.Condition }
+	alarm struct{ full, failed, unset, behind, share *health.Condition }
 
 	mu       sync.Mutex
 	next     []uint64 // next offset of each partition, durable
@@ -73,6 +81,8 @@ type Log struct {
 	queue    []*waiting          // appends that wait for the writer
 	wake     chan struct{}       // capacity 1: there is something in queue
 	received int64               // time of the last durable record, us wall
+	shares   shares
+	full     bool // the last group did not fit
 	closed   bool
 	err      error // sticky: ErrFailed
 
@@ -124,18 +134,18 @@ func Open(cfg Config) (*Log, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	if cfg.space == nil {
-		cfg.space = space
+		cfg.space = disk.Space
 	}
 	if cfg.Partitions < 1 || cfg.Partitions >= startPartition {
 		return nil, fmt.Errorf("open log %s: %d partitions, want 1 to %d", cfg.Dir, cfg.Partitions, startPartition-1)
 	}
 	l := &Log{
-		cfg: cfg, sizes: map[uint64]int64{}, starts: map[uint64][]uint64{},
+		cfg: cfg, sizes: map[uint64]int64{}, starts: map[uint64][]uint64{}, shares: newShares(),
 		changed: make(chan struct{}), wake: make(chan struct{}, 1),
 		quit: make(chan struct{}), failed: make(chan struct{}), done: make(chan struct{}),
 	}
 	l.alarm.full, l.alarm.failed = fullCondition(), failedCondition()
-	l.alarm.unset, l.alarm.behind = unsetCondition(), behindCondition()
+	l.alarm.unset, l.alarm.behind, l.alarm.share = unsetCondition(), behindCondition(), shareCondition()
 	l.count = newCounters(cfg.Meter, l)
 	if err := l.recover(); err != nil {
 		return nil, errors.Join(fmt.Errorf("open log %s: %w", cfg.Dir, err), l.unlock())
@@ -186,8 +196,8 @@ func (l *Log) First() []uint64 {
 
 // Append puts r into the log and returns when it is fsynced. Appends of many goroutines share one fsync.
 //
-// It returns ErrFull (worth another try later), ErrFailed or ErrClosed; the record is not in the log then, or, after
-// ErrFailed, may be. A ctx that ends does not take a record back that is on its way to the disk.
+// It returns ErrFull or ErrShare (worth another try later), ErrFailed or ErrClosed; the record is not in the log then, or,
+// after ErrFailed, may be. A ctx that ends does not take a record back that is on its way to the disk.
 func (l *Log) Append(ctx context.Context, r Record) (Position, error) {
 	if len(r.Client) > 255 || len(r.Payload)+len(r.Client)+1 > maxLength-minLength {
 		return Position{}, fmt.Errorf("append to log: client of %d and payload of %d bytes do not fit a record", len(r.Client), len(r.Payload))
@@ -199,13 +209,23 @@ func (l *Log) Append(ctx context.Context, r Record) (Position, error) {
 		entry: Entry{Kind: r.Kind, Partition: r.Partition, Client: r.Client, Payload: r.Payload},
 		done:  make(chan struct{}),
 	}
+	device := deviceOf(r.Client)
 	l.mu.Lock()
-	if err := l.refuse(ctx); err != nil {
-		l.mu.Unlock()
+	err := l.refuse(ctx)
+	if err == nil && !l.shares.admit(r.Kind, device, sizeOf(r.Client, r.Payload)) {
+		err = ErrShare
+	}
+	if err == nil {
+		l.queue = append(l.queue, w)
+	}
+	l.mu.Unlock()
+	if errors.Is(err, ErrShare) {
+		l.count.failed(err, 1)
+		l.checkShares()
+	}
+	if err != nil {
 		return Position{}, fmt.Errorf("append to log: %w", err)
 	}
-	l.queue = append(l.queue, w)
-	l.mu.Unlock()
 	select {
 	case l.wake <- struct{}{}:
 	default: // the writer has been told already

@@ -9,12 +9,14 @@ import (
 // counters are the log's metrics.
 type counters struct {
 	records, bytes, groups *meter.Counter
-	full, broken, torn     *meter.Counter
+	full, share            *meter.Counter
+	broken, torn           *meter.Counter
 }
 
 func newCounters(m *meter.Registry, l *Log) counters {
 	m.GaugeFunc("headwater_log_bytes", "Bytes of all segments.", func() float64 { return float64(l.Stats().Bytes) })
 	m.GaugeFunc("headwater_log_segments", "Segments of the log.", func() float64 { return float64(l.Stats().Segments) })
+	m.GaugeFunc("headwater_log_unlanded_bytes", "Bytes of records that have not landed.", func() float64 { return float64(l.Unlanded()) })
 	refused := func(reason string) *meter.Counter {
 		return m.Counter("headwater_log_refused_total", "Records that were not appended; their devices keep them.", "reason", reason)
 	}
@@ -23,6 +25,7 @@ func newCounters(m *meter.Registry, l *Log) counters {
 		bytes:   m.Counter("headwater_log_appended_bytes_total", "Bytes appended and fsynced."),
 		groups:  m.Counter("headwater_log_syncs_total", "Groups of records: one fsync each."),
 		full:    refused("full"),
+		share:   refused("share"),
 		broken:  refused("failed"),
 		torn:    m.Counter("headwater_log_torn_tails_total", "Torn writes cut off at start; none was ever acknowledged."),
 	}
@@ -35,9 +38,12 @@ func (c *counters) appended(records, bytes int) {
 }
 
 func (c *counters) failed(err error, records int) {
-	if errors.Is(err, ErrFull) {
+	switch {
+	case errors.Is(err, ErrFull):
 		c.full.Add(uint64(records))
-		return
+	case errors.Is(err, ErrShare):
+		c.share.Add(uint64(records))
+	default:
+		c.broken.Add(uint64(records))
 	}
-	c.broken.Add(uint64(records))
 }

@@ -23,6 +23,9 @@ func (l *Log) recover() error {
 		return err
 	}
 	l.lock = lock
+	if _, total, err := l.cfg.space(l.cfg.Dir); err == nil {
+		l.cfg.SegmentBytes = min(l.cfg.SegmentBytes, max(minSegment, int64(total/segmentsPerDisk)))
+	}
 	segments, err := l.segments()
 	if err != nil {
 		return err
@@ -168,6 +171,7 @@ func (l *Log) replay(e *Entry) {
 		return
 	}
 	l.next[e.Partition]++
+	l.hold(e)
 }
 
 // cut takes a torn tail off, durably: a later write must not follow it.

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/headwater-iot/headwater/gateway/internal/disk"
 	"github.com/headwater-iot/headwater/shared/durable"
 )
 
@@ -110,33 +111,45 @@ func (l *Log) commit(group []*waiting) error {
 	}
 	l.writer.bare = false
 	l.cfg.Health.Clear(l.alarm.full)
-	l.publish(next, l.tail.offset+int64(len(l.writer.buf)))
+	l.publish(group, next, l.tail.offset+int64(len(l.writer.buf)))
 	l.count.appended(len(group), len(l.writer.buf))
 	return nil
 }
 
-// room looks at the reserve.
+// room looks at the reserve, and at what is beyond it.
 func (l *Log) room() error {
-	if l.cfg.ReservePercent == 0 {
+	if l.cfg.ReservePercent == 0 && l.cfg.SharePercent == 0 {
 		return nil
 	}
-	free, total, err := l.cfg.space(l.cfg.Dir)
+	r, err := disk.ReserveOf(l.cfg.Dir, l.cfg.ReservePercent, l.cfg.space)
 	if err != nil {
 		return nil //nolint:nilerr // a file system that does not say has no reserve; a write will tell
 	}
-	if free*100 >= total*uint64(l.cfg.ReservePercent) {
+	beyond := r.Free - min(r.Free, r.Kept)
+	l.mu.Lock()
+	l.shares.limit = min(MaxShare, (l.shares.sum+int64(beyond))/100*int64(l.cfg.SharePercent))
+	l.mu.Unlock()
+	if r.Missing == 0 {
 		return nil
 	}
-	err = fmt.Errorf("%w: less than %d%% of it is free", ErrFull, l.cfg.ReservePercent)
+	return l.noRoom(errors.New(r.String()))
+}
+
+// noRoom says that the disk is full, and what would help.
+func (l *Log) noRoom(cause error) error {
+	l.mu.Lock()
+	l.full = true
+	l.mu.Unlock()
+	err := fmt.Errorf("%w: %w", ErrFull, cause)
 	l.cfg.Health.Raise(l.alarm.full, err.Error())
 	return err
 }
 
-// space asks a file system for its free and total blocks.
-func space(dir string) (free, total uint64, err error) {
-	var st unix.Statfs_t
-	err = unix.Statfs(dir, &st)
-	return st.Bavail, st.Blocks, err
+// Full reports whether the last group of records found no room.
+func (l *Log) Full() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.full
 }
 
 // encode numbers and stamps the group and fills the buffer. A clock that went back is held just ahead of where it was.
@@ -192,9 +205,7 @@ func (l *Log) takeBack(path string, cause error) error {
 	if !errors.Is(cause, unix.ENOSPC) && !errors.Is(cause, unix.EDQUOT) {
 		return l.fail(fmt.Errorf("write %s: %w", path, cause))
 	}
-	full := fmt.Errorf("%w: write %s: %w", ErrFull, path, cause)
-	l.cfg.Health.Raise(l.alarm.full, full.Error())
-	return full
+	return l.noRoom(fmt.Errorf("write %s: %w", path, cause))
 }
 
 // fail poisons the log, once: nothing that can fail comes after it.
@@ -216,9 +227,7 @@ func (l *Log) roll(next []uint64) error {
 		// Once the name is there, a crash may bring it back: then nothing may follow the old tail any more.
 		_, named := os.Stat(l.path(h.Segment))
 		if errors.Is(err, unix.ENOSPC) && errors.Is(named, fs.ErrNotExist) {
-			full := fmt.Errorf("%w: start a segment: %w", ErrFull, err)
-			l.cfg.Health.Raise(l.alarm.full, full.Error())
-			return full
+			return l.noRoom(fmt.Errorf("start a segment: %w", err))
 		}
 		return l.fail(fmt.Errorf("start a segment: %w", err))
 	}
@@ -237,9 +246,13 @@ func (l *Log) roll(next []uint64) error {
 }
 
 // publish moves the tail and wakes the readers.
-func (l *Log) publish(next []uint64, end int64) {
+func (l *Log) publish(group []*waiting, next []uint64, end int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.full = false
+	for _, w := range group {
+		l.hold(&w.entry)
+	}
 	l.next = next
 	l.tail.offset = end
 	l.received = l.writer.last
@@ -258,8 +271,22 @@ func (l *Log) step(name, path string, f func() error) error {
 	return f()
 }
 
-// Trim removes the segments in which every record lies below next; the last segment stays.
+// hold notes what a record takes until it has landed; l.mu is held.
+func (l *Log) hold(e *Entry) {
+	if e.Kind != Start {
+		l.shares.add(deviceOf(e.Client), sizeOf(e.Client, e.Payload), e.Partition, e.Offset+1, l.cfg.Partitions)
+	}
+}
+
+// Trim says that every record below next has landed: their devices have room again. It removes the segments that hold
+// nothing else; the last segment stays.
 func (l *Log) Trim(next []uint64) error {
+	if len(next) == l.cfg.Partitions {
+		l.mu.Lock()
+		l.shares.release(next)
+		l.mu.Unlock()
+		l.checkShares()
+	}
 	for {
 		segment, ok := l.trimmable(next)
 		if !ok {
