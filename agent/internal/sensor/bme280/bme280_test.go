@@ -54,7 +54,7 @@ func TestAbsentIsNotZero(t *testing.T) {
 	if got := cells(physic.Env{}); len(got) != 0 {
 		t.Errorf("an empty measurement gave %+v", got)
 	}
-	b := simbus.New(simbus.Config{BMP280: true})
+	b := simbus.New(simbus.Config{Parts: map[uint16]simbus.Part{0x76: simbus.BMP280}})
 	synctest.Test(t, func(t *testing.T) {
 		d, err := Open(t.Context(), b, Settings{Model: "bmp280"})
 		if err != nil {
@@ -72,7 +72,7 @@ func TestRecordingIsWhatTheDriverReads(t *testing.T) {
 		const seed, rows = 11, 200
 		start := time.Now()
 		want := simbus.Recording(seed, rows, start, time.Second)
-		two := simbus.New(simbus.Config{Seed: seed, Address: []uint16{0x76, 0x77}})
+		two := simbus.New(simbus.Config{Seed: seed})
 		in, err := Open(t.Context(), two, Settings{})
 		if err != nil {
 			t.Fatal(err)

@@ -54,7 +54,7 @@ func TestFaultsOfOneChipDisturbNoOther(t *testing.T) {
 	} {
 		t.Run(fault.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := simbus.New(simbus.Config{Seed: 1, Address: []uint16{0x76, 0x77}})
+				b := simbus.New(simbus.Config{Seed: 1, Parts: map[uint16]simbus.Part{0x76: simbus.BME280, 0x77: simbus.BME280}})
 				var mu sync.Mutex
 				rows := map[string][]record.Row{}
 				s, err := sampler.New(sampler.Config{

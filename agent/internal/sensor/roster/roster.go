@@ -194,7 +194,11 @@ func planBME280(s *Settings, _ Deps, p *sensor.Plan) error {
 		if seed == 0 {
 			seed = seedOf(s.Name)
 		}
-		sim := simbus.New(simbus.Config{Seed: seed, BMP280: settings.Model == "bmp280", Address: []uint16{settings.Addr()}})
+		part := simbus.BME280
+		if settings.Model == "bmp280" {
+			part = simbus.BMP280
+		}
+		sim := simbus.New(simbus.Config{Seed: seed, Parts: map[uint16]simbus.Part{settings.Addr(): part}})
 		open = func() (i2c.BusCloser, error) { return sim.Open(), nil }
 	}
 	p.Announce = settings.Announce()

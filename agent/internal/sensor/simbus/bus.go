@@ -17,12 +17,26 @@ type Bus struct {
 	closed bool // guarded by mu
 }
 
+// Part is a kind of chip.
+type Part int
+
+// What can sit on a bus.
+const (
+	BME280 Part = iota
+	BMP280
+	MCP9808
+	INA219
+	ADS1115
+	SHT4x
+	DS2482 // with DS18B20s on its 1-wire bus
+)
+
 // Config says what sits on a bus.
 type Config struct {
-	Seed    uint64           // of weather and noise
-	BMP280  bool             // chips without humidity
-	Now     func() time.Time // nil: time.Now
-	Address []uint16         // of the chips; nil: 0x76
+	Seed  uint64           // of weather and noise
+	Now   func() time.Time // nil: time.Now
+	Parts map[uint16]Part  // by address; nil: a BME280 at 0x76
+	ROMs  []uint64         // of the DS18B20s behind each DS2482; nil: one
 }
 
 // ErrClosed reports a transaction on a bus that was closed.
@@ -33,18 +47,38 @@ func New(c Config) *Bus {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	if c.Address == nil {
-		c.Address = []uint16{0x76}
-	}
-	id := byte(idBME280)
-	if c.BMP280 {
-		id = idBMP280
+	if c.Parts == nil {
+		c.Parts = map[uint16]Part{0x76: BME280}
 	}
 	b := &Bus{chips: map[uint16]*Chip{}}
-	for _, addr := range c.Address {
-		b.chips[addr] = newChip(id, mix(c.Seed+uint64(addr)), c.Now)
+	for addr, kind := range c.Parts {
+		b.chips[addr] = newChip(kind.make(c), mix(c.Seed+uint64(addr)), c.Now)
 	}
 	return b
+}
+
+// make returns a new part.
+func (k Part) make(c Config) part {
+	switch k {
+	case BME280:
+		return newBosch(idBME280)
+	case BMP280:
+		return newBosch(idBMP280)
+	case MCP9808:
+		return &mcp9808{}
+	case INA219:
+		return &ina219{}
+	case ADS1115:
+		return &ads1115{}
+	case SHT4x:
+		return &sht4x{}
+	case DS2482:
+		if c.ROMs == nil {
+			c.ROMs = []uint64{ROM(mix(c.Seed) >> 16)}
+		}
+		return &ds2482{wire: newWire(c.ROMs)}
+	}
+	panic(fmt.Sprintf("simbus: no part %d", k))
 }
 
 // Chip returns the chip at an address; it panics if New put none there.

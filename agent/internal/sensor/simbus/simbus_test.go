@@ -27,7 +27,7 @@ func TestDriverReadsTheWeather(t *testing.T) {
 		}
 		seen := map[physic.Temperature]bool{}
 		for range 500 {
-			want := WeatherAt(b.Chip(0x76).seed, float64(time.Now().UnixMicro())/1e6)
+			want := WeatherAt(b.Chip(0x76).scene.seed, float64(time.Now().UnixMicro())/1e6)
 			var e physic.Env
 			if err := d.Sense(&e); err != nil {
 				t.Fatal(err)
@@ -96,7 +96,7 @@ func TestFormulasGiveTheExampleOfTheDataSheet(t *testing.T) {
 
 func TestFaults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := New(Config{Address: []uint16{0x76, 0x77}})
+		b := New(Config{Parts: map[uint16]Part{0x76: BME280, 0x77: BME280}})
 		d, err := bmxx80.NewI2C(b, 0x76, &opts)
 		if err != nil {
 			t.Fatal(err)
