@@ -40,6 +40,13 @@ type Anchor struct {
 	Uncertainty uint64 // us
 }
 
+// driftPPM bounds how far the monotonic clock of a device runs from true time. Crystals of small boards are within
+// 50 ppm over their temperature range; twice that is allowed.
+const driftPPM = 100
+
+// Drift returns by how much the monotonic clock of a device may have strayed after a time, in the unit of that time.
+func Drift(age int64) int64 { return max(age, 0) / (1_000_000 / driftPPM) }
+
 // AppendEnvelope appends the envelope of a and the sealed part behind it to dst. Without a state the
 // rest of a means nothing and is written as zeros.
 func AppendEnvelope(dst []byte, a Anchor, sealed []byte) []byte {

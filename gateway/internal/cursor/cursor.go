@@ -182,16 +182,23 @@ func (c *Cursor) Remember(m table.BatchMark, by table.Origin) bool {
 	return agrees
 }
 
-// Anchor notes an anchor of the epoch's boot if it is better than the known one: more trusted, or as trusted and of
-// a later generation. It returns whether it was.
+// Anchor notes an anchor of the epoch's boot if it is better than the known one. It returns whether it was.
 func (c *Cursor) Anchor(a wire.Anchor, by table.Origin) bool {
-	old := &c.Row.Anchor
-	if a.State < old.State || a.State == old.State && a.Generation <= old.Generation {
+	if !Better(a, c.Row.Anchor) {
 		return false
 	}
-	*old = a
+	c.Row.Anchor = a
 	c.touch(by)
 	return true
+}
+
+// Better reports whether an anchor of a boot takes the place of another: one of a later generation contradicts it and
+// came after it, or it is of the same one and more trusted. One that nobody has set a clock for takes no other's.
+func Better(a, old wire.Anchor) bool {
+	if a.State < wire.Gateway || old.State < wire.Gateway {
+		return a.State > old.State
+	}
+	return a.Generation > old.Generation || a.Generation == old.Generation && a.State > old.State
 }
 
 // Promise notes that no later seq has device time below t, in ms.

@@ -41,7 +41,7 @@ func (g *Group) batch(ctx context.Context, o *Opened, by table.Origin) (bool, er
 		return false, err
 	}
 	c.Describe(0, s.Boot, "", by)
-	if s.HasPromise {
+	if s.HasPromise && !o.ahead {
 		c.Promise(s.Promise, by)
 	}
 	if o.anchor.State >= wire.Gateway {
@@ -57,13 +57,14 @@ func (g *Group) readings(ctx context.Context, o *Opened, c *cursor.Cursor, by ta
 	s := &o.sealed
 	beyond := c.Beyond(s.First, s.End())
 	open := seqset.Of(c.Open(s.First, beyond.From)...)
-	st, err := g.stampOf(ctx, o, c, newest(&o.body))
+	st, err := g.stampOf(ctx, o, c, spanOf(&o.body))
 	if err != nil {
 		return false, err
 	}
 	lines := make([]timeline, len(o.body.Groups))
 	for i := range lines {
 		lines[i] = g.timelineOf(&o.body.Groups[i], &st, o.Received)
+		o.ahead = o.ahead || lines[i].late != nil
 	}
 	took, ok := g.admit(o, lines, &open)
 	if !ok {
@@ -97,7 +98,7 @@ func (g *Group) readings(ctx context.Context, o *Opened, c *cursor.Cursor, by ta
 // gap closes the seqs that the agent has given up.
 func (g *Group) gap(ctx context.Context, o *Opened, c *cursor.Cursor, by table.Origin) error {
 	s := &o.sealed
-	st, err := g.stampOf(ctx, o, c, micros(o.gap.To, record.Milli))
+	st, err := g.stampOf(ctx, o, c, span{oldest: micros(o.gap.From, record.Milli), newest: micros(o.gap.To, record.Milli)})
 	if err != nil {
 		return err
 	}

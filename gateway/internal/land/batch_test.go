@@ -21,7 +21,7 @@ func TestBatchLandsColumnByColumn(t *testing.T) {
 	)
 	run := r.lake.Tables().Readings[1]
 	if run.Floats[2] != landtest.Value(1, 5) || run.EventTime[2] != now-8*second || run.Unit != "Cel" || run.Boot != 7 ||
-		run.Received != now || run.Stamp != (table.Stamp{ClockOffset: boot0, ClockError: 500, Anchor: 1}) {
+		run.Received != now || run.Stamp != (table.Stamp{ClockOffset: boot0, ClockError: 500 + 359_200, Anchor: 1}) {
 		t.Errorf("run %+v", run)
 	}
 	if c := r.cursor(1); c.Closed.Mark() != 6 || c.Landed != 6 || c.Accepted != 6 {

@@ -14,23 +14,48 @@
 //	    (ErrKind), because skipping it could change what the records behind it mean.
 //	I4  Memory is bounded by the settings, not by the backlog: at most a few records per worker are open at a time.
 //
-// Time (FORMAT.md, reference: protocol, section 7). A batch of a monotonic clock is stamped by, in this order:
+// Time (FORMAT.md; protocol, section 7). A batch of a monotonic clock is stamped by, in this order:
 //
-//  1. the anchor in its own envelope, if synced or gateway      clock_error as stated; ClockGateway for a gateway
-//     anchor that is more than a second uncertain
-//  2. the best such anchor of its boot that was logged before   the same
-//  3. the offset chosen for its epoch before (by 4 to 6)        ClockBounded
-//  4. the device's unsynced wall clock, if it puts the batch between 2020 and its received time, and the boot not
-//     before the end of the one before it                       ClockBounded, clock_error unknown
-//  5. the end of the boot before, as the begin of this one      ClockBounded, clock_error up to the received time
-//  6. its newest reading, put at its received time              ClockBounded, clock_error unknown
+//  1. the anchor in its own first logged envelope, if synced or gateway
+//  2. the best such anchor of its boot that was logged before, in a batch or a hello of any epoch of that boot
+//  3. the offset chosen for its boot before (by 4 to 6)
+//  4. the device's unsynced wall clock, if it lies within the bounds and after 2020
+//  5. the middle of the bounds, where there are two
+//  6. the upper bound
 //
-// An offset by 4 to 6 is chosen once per epoch, so that the spacing of its readings stays true. With a long backlog of
+// By 1 and 2, clock_error is what the anchor stated and 100 ppm of the time between it and the farthest reading;
+// ClockGateway says that it is more than a second and rests on the gateway's clock. By 3 to 6 readings carry
+// ClockBounded. The bounds say when the boot began: not before the end of the nearest boot before it whose clock is
+// known, plus what those between lasted; and so early that the last that is known of it lies before the begin of the
+// next boot whose clock is known, less what those between lasted, and before its arrival. With two bounds, clock_error
+// is the distance to the farther one; with the upper one alone it is null. Only what was logged before a batch counts:
+// a boot that is anchored later moves nothing that has landed, so that rows stay a function of the log.
+//
+// An offset by 4 to 6 is chosen once per boot, so that the spacing of its readings stays true. With a long backlog of
 // a device that never had an anchor, 6 can put its later readings ahead of their received time. They are flagged,
 // carry no bound and are not judged as future readings: the wrong clock is not theirs.
 //
-// A reading ahead of its received time by more than Slack is flagged FutureTime; by more than Settings.MaxAhead, or
-// older than Settings.MaxAge, or outside the years 1 to 9999, it is quarantined.
+// The situations, each a case of TestClocks (E = clock_error):
+//
+//	no RTC, online at once                1   E of the answer to hello
+//	days offline, online in the same boot 1   E + 17 s for two days; ClockGateway
+//	a slow answer to hello                1   E half of its round trip; ClockGateway above a second
+//	boot ended without an anchor          5   E half of what its neighbours leave open; ClockBounded
+//	several of them in a row              5   the same: each begins after what the ones before it lasted
+//	the first boot of a device, ended     6   E null; ClockBounded
+//	RTC right, not disciplined, ended     4   E to the farther bound; ClockBounded
+//	RTC a year off, ended                 5   4 when nobody contradicts it, with E null; ClockBounded
+//	RTC not disciplined, boot known       2   the gateway's time is better
+//	a step of NTP, or a leap second       1   the column anchor tells rows before and after it apart
+//	a slow drift, a suspended device      1   device time is CLOCK_BOOTTIME, which runs on; within E
+//	gateway's clock wrong, then set       1   as a step; a received time never falls within a log
+//	ahead of received time by > Slack     -   FutureTime; its promise is not believed, so it moves no watermark
+//	by more than Settings.MaxAhead        -   quarantine `future_time`; the same
+//	older than Settings.MaxAge            -   quarantine `too_old`
+//	outside the years 1 to 9999           -   quarantine `time_range`; integers saturate, they do not wrap
+//	sent again after the log was lost     1   what landed keeps its stamp, the rest gets that of the new envelope
+//
+// TestErrorsCoverTheTruth holds random boots, steps and outages to a truth that it knows.
 //
 // What happens, what is done, what counts it:
 //
@@ -41,6 +66,7 @@
 //	seqs beyond the epoch's end    quarantine `beyond_end`, seqs closed        the same
 //	other bytes, same seqs         evidence row of count 0, alert              headwater_land_conflicts_total
 //	a hello of too many epochs     256 are heard, the current one first        headwater_land_unheard_epochs_total
+//	a device that invents epochs   1024 that have not ended are kept           the same (TestInventedEpochsAreBounded)
 //	seqs closed before             clipped                                     headwater_land_duplicates_total
 //
 // The bytes of a quarantined record stand in the first of its rows; the others name the record by log, partition and

@@ -16,6 +16,10 @@ import (
 // may make the others wait. A device has a handful; what is not heard is presumed later, or not at all.
 const maxEpochs = 256
 
+// maxLiving bounds the epochs of one device that are in memory and have not ended; of one that has so many, a hello
+// brings no new ones. A device that invents epochs must not make memory grow. Intake holds its batches to the same.
+const maxLiving = 1024
+
 // heard returns the entries of a hello that are taken in, the current epoch first.
 func heard(h *wire.Hello) []*wire.HelloEpoch {
 	entries := make([]*wire.HelloEpoch, 0, len(h.Epochs))
@@ -26,6 +30,26 @@ func heard(h *wire.Hello) []*wire.HelloEpoch {
 	return entries[:min(len(entries), maxEpochs)]
 }
 
+// known leaves out what is new of a device that has too many epochs.
+func (g *Group) known(device string, entries []*wire.HelloEpoch) []*wire.HelloEpoch {
+	living := g.draft.Device(device)
+	if len(living)+len(entries) <= maxLiving {
+		return entries
+	}
+	has := make(map[record.Epoch]bool, len(living))
+	for _, c := range living {
+		has[c.Row.Epoch] = true
+	}
+	room := max(0, maxLiving-len(living))
+	return slices.DeleteFunc(entries, func(e *wire.HelloEpoch) bool {
+		if has[e.Epoch] {
+			return false
+		}
+		room--
+		return room < 0
+	})
+}
+
 // hello takes in what a device says of its epochs. Everything logged before it has landed by now, so what is neither
 // closed nor held is missing.
 func (g *Group) hello(ctx context.Context, o *Opened, by table.Origin) error {
@@ -34,7 +58,7 @@ func (g *Group) hello(ctx context.Context, o *Opened, by table.Origin) error {
 		g.reject(o, by)
 		return nil
 	}
-	entries := heard(h)
+	entries := g.known(h.Device, heard(h))
 	g.tally.unheard += uint64(len(h.Epochs) - len(entries))
 	cursors := make([]*cursor.Cursor, len(entries))
 	for i, e := range entries {
@@ -68,13 +92,11 @@ func (g *Group) hello(ctx context.Context, o *Opened, by table.Origin) error {
 	return nil
 }
 
-// anchors notes what a hello says of the clocks of boots, for all their epochs.
+// anchors notes what a hello says of the clocks of boots, for all their epochs. An unsynced one says at least how long
+// its boot lasted.
 func (g *Group) anchors(ctx context.Context, h *wire.Hello, by table.Origin) error {
 	for i := range h.Anchors {
 		a := &h.Anchors[i]
-		if a.State < wire.Gateway {
-			continue // never preferred to the gateway's own time
-		}
 		for _, known := range g.draft.Device(h.Device) {
 			if known.Row.Boot != a.Boot {
 				continue

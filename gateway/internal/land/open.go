@@ -35,6 +35,7 @@ type Opened struct {
 
 	known  bool   // sealed is valid
 	split  bool   // a group has taken some of its days
+	ahead  bool   // it has readings of the future: what its clock promises is not believed
 	reason string // quarantine reason, "" = good
 	detail string
 }

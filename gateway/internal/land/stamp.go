@@ -36,8 +36,11 @@ type stamp struct {
 	bounded bool           // chosen, not known: keep it for the epoch
 }
 
-// stampOf applies the order of the package comment. newest is the latest device time of the record, us.
-func (g *Group) stampOf(ctx context.Context, o *Opened, c *cursor.Cursor, newest int64) (stamp, error) {
+// span is from when to when the device times of a record go, us.
+type span struct{ oldest, newest int64 }
+
+// stampOf applies the order of the package comment.
+func (g *Group) stampOf(ctx context.Context, o *Opened, c *cursor.Cursor, t span) (stamp, error) {
 	none := table.Stamp{ClockOffset: table.Unknown, ClockError: table.Unknown, Anchor: table.Unknown}
 	if o.sealed.Absolute {
 		return stamp{Stamp: none}, nil
@@ -47,19 +50,32 @@ func (g *Group) stampOf(ctx context.Context, o *Opened, c *cursor.Cursor, newest
 		a = known(c, g.draft.Device(o.sealed.Device), o.sealed.Boot)
 	}
 	if a.State >= wire.Gateway {
-		return anchored(a), nil
+		return anchored(a, t), nil
 	}
-	floor, err := g.floor(ctx, c, o.sealed.Boot)
+	b, chosen, err := g.boundsOf(ctx, o, c, t)
 	if err != nil {
 		return stamp{}, err
 	}
-	s := stamp{Stamp: none, flags: record.ClockBounded, bounded: true}
-	s.offset = boundedOffset(o, c, newest, floor)
-	s.ClockOffset = s.offset
-	if latest := clamp(o.Received) - newest; s.offset == floor && latest >= floor {
-		s.ClockError = latest - floor // the boot did not begin before floor, and the reading is not ahead of its arrival
+	if chosen == table.Unknown {
+		chosen = choose(o, b, t)
 	}
+	s := stamp{Stamp: none, offset: chosen, flags: record.ClockBounded, bounded: true}
+	s.ClockOffset, s.ClockError = chosen, b.off(chosen)
 	return s, nil
+}
+
+// choose returns the offset of a boot without an anchor.
+func choose(o *Opened, b bounds, t span) int64 {
+	if o.anchor.State == wire.Unsynced {
+		off := offsetOf(o.anchor)
+		if off >= b.from && off <= b.to+Slack.Microseconds() && t.newest+off >= plausible {
+			return off
+		}
+	}
+	if b.known() {
+		return b.from + (b.to-b.from)/2
+	}
+	return b.to
 }
 
 // known returns the best anchor of a boot that was logged before. siblings are the cursors of the device in memory.
@@ -70,63 +86,37 @@ func known(c *cursor.Cursor, siblings []*cursor.Cursor, boot record.Boot) wire.A
 	}
 	for _, other := range siblings {
 		a := other.Row.Anchor
-		if other.Row.Boot == boot && (a.State > best.State || a.State == best.State && a.Generation > best.Generation) {
+		if other.Row.Boot == boot && cursor.Better(a, best) {
 			best = a
 		}
 	}
 	return best
 }
 
-func anchored(a wire.Anchor) stamp {
+func anchored(a wire.Anchor, t span) stamp {
 	s := stamp{offset: offsetOf(a)}
 	s.ClockOffset = s.offset
-	s.ClockError = int64(min(a.Uncertainty, far))
+	s.ClockError = uncertainty(&a, t.oldest, t.newest)
 	s.Anchor = int64(min(a.Generation, record.MaxSeq))
-	if a.State == wire.Gateway && a.Uncertainty > loose {
+	if a.State == wire.Gateway && s.ClockError > loose {
 		s.flags = record.ClockGateway
 	}
 	return s
 }
 
-func offsetOf(a wire.Anchor) int64 { return clamp(clamp(a.Wall) - clamp(a.Monotonic)) }
-
-// maxAncestors is how far back a neighbour is looked for.
-const maxAncestors = 8
-
-// floor returns a wall time before which a boot did not begin, us: the last promise of the nearest ancestor of
-// another boot whose clock is known. far below everything means that there is none.
-func (g *Group) floor(ctx context.Context, c *cursor.Cursor, boot record.Boot) (int64, error) {
-	for range maxAncestors {
-		if c.Row.Predecessor == 0 {
-			break
-		}
-		var err error
-		if c, err = g.draft.Cursor(ctx, table.Key{Device: c.Row.Device, Epoch: c.Row.Predecessor}); err != nil {
-			return 0, err
-		}
-		if c.Row.Boot != boot && c.Row.Anchor.State >= wire.Gateway && c.Row.Promise != table.Unknown {
-			return clamp(micros(c.Row.Promise, record.Milli) + offsetOf(c.Row.Anchor)), nil
-		}
-	}
-	return -far, nil
+// uncertainty returns how far an anchor may be wrong for the device times between two, us: by what it said of its own
+// instant, and by what the clock of the device drifts up to there.
+func uncertainty(a *wire.Anchor, oldest, newest int64) int64 {
+	at := clamp(a.Monotonic)
+	return clamp(int64(min(a.Uncertainty, far)) + wire.Drift(max(at-oldest, newest-at, 0)))
 }
 
-// boundedOffset is the offset of a boot without an anchor.
-func boundedOffset(o *Opened, c *cursor.Cursor, newest, floor int64) int64 {
-	if c.Row.ClockOffset != table.Unknown {
-		return c.Row.ClockOffset
+// offsetOf returns event time less device time by an anchor. That of one that no clock can say is beyond every table.
+func offsetOf(a wire.Anchor) int64 {
+	if clamp(a.Wall) != a.Wall || clamp(a.Monotonic) != a.Monotonic {
+		return far
 	}
-	if o.anchor.State == wire.Unsynced {
-		off := offsetOf(o.anchor)
-		if at := newest + off; off >= floor && at >= plausible && at <= o.Received+Slack.Microseconds() {
-			return off
-		}
-	}
-	latest := clamp(clamp(o.Received) - newest)
-	if floor > -far && floor <= latest {
-		return floor
-	}
-	return latest
+	return clamp(a.Wall - a.Monotonic)
 }
 
 func clamp(us int64) int64 { return max(-far, min(us, far)) }
@@ -139,15 +129,16 @@ func micros(t int64, unit record.TimeUnit) int64 {
 	return clamp(t)
 }
 
-// newest returns the latest device time of a body, us.
-func newest(b *record.Body) int64 {
-	latest := int64(-far)
+// spanOf returns the device times of a body.
+func spanOf(b *record.Body) span {
+	t := span{oldest: far, newest: -far}
 	for i := range b.Groups {
-		for _, t := range b.Groups[i].Times {
-			latest = max(latest, micros(t, b.Groups[i].Unit))
+		for _, at := range b.Groups[i].Times {
+			us := micros(at, b.Groups[i].Unit)
+			t.oldest, t.newest = min(t.oldest, us), max(t.newest, us)
 		}
 	}
-	return latest
+	return t
 }
 
 // timeline is the rows of a group of columns on the wall clock.

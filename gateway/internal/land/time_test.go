@@ -22,11 +22,11 @@ func TestFirstLoggedEnvelopeStamps(t *testing.T) {
 
 func TestGatewayAnchorStamps(t *testing.T) {
 	r := newRiver(t, land.Settings{})
-	a := wire.Anchor{State: wire.Gateway, Generation: 3, Wall: boot0 + second, Monotonic: second, Uncertainty: 70}
+	a := wire.Anchor{State: wire.Gateway, Generation: 3, Wall: now, Monotonic: now - boot0, Uncertainty: 70}
 	r.batch(landtest.Readings(t, a, header(1, 0, at(-10)), 1, 2, 1000))
 	r.land()
 	r.expect("landed 1 s0a [0..1] at -10.000s")
-	if s := r.lake.Tables().Readings[0].Stamp; s != (table.Stamp{ClockOffset: boot0, ClockError: 70, Anchor: 3}) {
+	if s := r.lake.Tables().Readings[0].Stamp; s != (table.Stamp{ClockOffset: boot0, ClockError: 70 + 1000, Anchor: 3}) {
 		t.Errorf("stamp %+v", s)
 	}
 }
@@ -37,25 +37,26 @@ func unsynced(d int64) wire.Anchor {
 }
 
 func TestUnsyncedIsNeverPreferredToAKnownAnchor(t *testing.T) {
-	gateway := wire.BootAnchor{Boot: 7, State: wire.Gateway, Generation: 1, Wall: boot0, Uncertainty: 90}
+	gateway := wire.BootAnchor{Boot: 7, State: wire.Gateway, Generation: 1, Wall: now, Monotonic: now - boot0, Uncertainty: 90}
 	r := newRiver(t, land.Settings{})
 	r.hello(&wire.Hello{Boot: 7, Anchors: []wire.BootAnchor{gateway}, Epochs: []wire.HelloEpoch{{Epoch: 1, Boot: 7, Next: 2}}})
 	r.land()
 	r.restart() // the anchor is in the cursor
 	r.batch(landtest.Readings(t, unsynced(-5*second), header(1, 0, at(-10)), 1, 2, 1000))
 	r.land()
-	if run := r.lake.Tables().Readings[0]; run.EventTime[0] != now-10*second || run.Base != 0 || run.Stamp.ClockError != 90 {
+	if run := r.lake.Tables().Readings[0]; run.EventTime[0] != now-10*second || run.Base != 0 || run.Stamp.ClockError != 90+1000 {
 		t.Errorf("stamped %+v", run)
 	}
 }
 
 func TestLooseGatewayClockIsFlagged(t *testing.T) {
-	for uncertainty, want := range map[uint64]record.Quality{20_000: 0, 1_000_000: 0, 1_000_001: record.ClockGateway} {
+	const drift = 1000 // of the ten seconds between the readings and the anchor
+	for uncertainty, want := range map[uint64]record.Quality{20_000: 0, 1_000_000 - drift: 0, 1_000_001 - drift: record.ClockGateway} {
 		for state, want := range map[wire.AnchorState]record.Quality{wire.Gateway: want, wire.Synced: 0} {
 			r := newRiver(t, land.Settings{})
-			r.batch(landtest.Readings(t, wire.Anchor{State: state, Generation: 1, Wall: boot0, Uncertainty: uncertainty}, header(1, 0, at(-10)), 1, 2, 1000))
+			r.batch(landtest.Readings(t, wire.Anchor{State: state, Generation: 1, Wall: now, Monotonic: now - boot0, Uncertainty: uncertainty}, header(1, 0, at(-10)), 1, 2, 1000))
 			r.land()
-			if run := r.lake.Tables().Readings[0]; run.Base != want || run.Stamp.ClockError != int64(uncertainty) {
+			if run := r.lake.Tables().Readings[0]; run.Base != want || run.Stamp.ClockError != int64(uncertainty)+drift {
 				t.Errorf("%s, uncertain by %d us: %+v", state, uncertainty, run)
 			}
 		}
@@ -100,7 +101,8 @@ func TestBootWithoutAnchorBeginsAfterTheOneBefore(t *testing.T) {
 	r := newRiver(t, land.Settings{})
 	before := header(1, 0, at(-600))
 	before.HasPromise, before.Promise = true, at(-500)
-	r.batch(landtest.Readings(t, synced(), before, 1, 1, 1000))
+	exact := wire.Anchor{State: wire.Synced, Generation: 1, Wall: now - 500*second, Monotonic: now - 500*second - boot0}
+	r.batch(landtest.Readings(t, exact, before, 1, 1, 1000))
 	r.hello(&wire.Hello{Boot: 8, Epochs: []wire.HelloEpoch{
 		{Epoch: 1, Boot: 7, Next: 1, State: wire.EpochEnded},
 		{Epoch: 2, Boot: 8, Predecessor: 1},
@@ -116,11 +118,11 @@ func TestBootWithoutAnchorBeginsAfterTheOneBefore(t *testing.T) {
 	}
 	r.expect(
 		"landed 1 s0a [0..0] at -600.000s",
-		"landed 2 s0a [0..0] at -495.000s base 0x200",
-		"landed 2 s0a [1..1] at -435.000s base 0x200",
+		"landed 2 s0a [0..0] at -247.500s base 0x200", // in the middle of what is possible
+		"landed 2 s0a [1..1] at -187.500s base 0x200", // a minute later, as it was
 	)
-	for i, want := range []int64{495 * second, 435 * second} {
-		if s := r.lake.Tables().Readings[i+1].Stamp; s.ClockError != want || s.ClockOffset != now-500*second {
+	for i, want := range []int64{247_500_500, 247_506_500} { // half of it, and the drift since the boot
+		if s := r.lake.Tables().Readings[i+1].Stamp; s.ClockError != want || s.ClockOffset != now-252_500_000 {
 			t.Errorf("stamp %+v, want an error of at most %d us", s, want)
 		}
 	}
