@@ -25,9 +25,9 @@
 // decimal.
 //
 // What is listed in channels is due from the start, whether the device is there
-// or not. Without a list the channels are found at the start of the agent; a
-// device that is not there then leaves one null reading "present" a tick, and a
-// sentence that says what to do. (TestDeviceThatComesLater)
+// or not. Without a list the channels are found at the start of the agent; of a
+// device that is not there then nothing can be announced, and each opening says
+// what to do. (TestDeviceThatComesLater)
 //
 // Proved by TestGolden on whole trees of files, one channel per unit, and by
 // TestBadFiles: a file that is gone, empty, garbage, a pipe or without its scale

@@ -56,9 +56,6 @@ var (
 	errZeroScale = errors.New("the kernel says that the channel's scale is 0")
 )
 
-// present stands for a device that was not there to tell its channels.
-const present = "present"
-
 const devices = "sys/bus/iio/devices"
 
 // Sensor is a configured device, there or not.
@@ -105,11 +102,8 @@ func New(s Settings) *Sensor {
 	return d
 }
 
-// Announce returns the channels, or "present" where they are not known.
+// Announce returns the channels; none where they are not known yet.
 func (d *Sensor) Announce() []record.Cell {
-	if len(d.channels) == 0 {
-		return []record.Cell{record.FailedCell(present, "", record.Int)}
-	}
 	out := make([]record.Cell, 0, len(d.channels))
 	for _, c := range d.channels {
 		out = append(out, record.FailedCell(c.series, c.unit, record.Float))

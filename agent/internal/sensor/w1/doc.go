@@ -19,7 +19,9 @@
 //
 // (TestGolden, TestTemperatureFile). A conversion takes 0.75 s, one chip after
 // the other: give a sensor of many chips a timeout of a second for each. A chip
-// that is gone costs its own reading and no other (TestChipThatComesAndGoes).
+// that is gone costs its own reading and no other; where none is there at the start and
+// none is named, nothing can be announced, and each opening says what to do
+// (TestChipThatComesAndGoes).
 //
 // Nothing is kept, so nothing can be lost here.
 package w1

@@ -65,9 +65,6 @@ var (
 
 const devices = "sys/bus/w1/devices"
 
-// present stands for thermometers that were not there to tell their names.
-const present = "present"
-
 // Sensor is the configured thermometers, there or not.
 type Sensor struct {
 	tree  sysfs.Tree
@@ -104,11 +101,8 @@ func Find(tree sysfs.Tree) (ids []string) {
 	return ids
 }
 
-// Announce returns a series for each chip.
+// Announce returns a series for each chip; none where they are not known yet.
 func (d *Sensor) Announce() []record.Cell {
-	if len(d.chips) == 0 {
-		return []record.Cell{record.FailedCell(present, "", record.Int)}
-	}
 	out := make([]record.Cell, 0, len(d.chips))
 	for _, c := range d.chips {
 		out = append(out, record.FailedCell(c.series, "Cel", record.Float))
