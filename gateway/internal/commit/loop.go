@@ -89,6 +89,7 @@ func (l *Loop) reign(ctx context.Context) (progress bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	l.trim(marks) // the last run may have ended between a commit and its trim, and a full log has no next commit
 	records, err := l.cfg.Log.ReadFrom(marks)
 	if err != nil {
 		return false, fmt.Errorf("read log from %v: %w", marks.Next, err)
@@ -207,11 +208,16 @@ func (l *Loop) commit(ctx context.Context, g *land.Group) error {
 	l.alarms.calm()
 	l.oldest.Store(0)
 	l.cfg.Landed(g.Settle())
-	if err := l.cfg.Log.Trim(g.Marks()); err != nil {
-		l.cfg.Logger.Warn("the log could not be trimmed; the next commit tries again", "error", err)
-	}
+	l.trim(g.Marks())
 	l.flush(ctx)
 	return nil
+}
+
+// trim tells the log what has landed.
+func (l *Loop) trim(marks table.Marks) {
+	if err := l.cfg.Log.Trim(marks); err != nil {
+		l.cfg.Logger.Warn("the log could not be trimmed; the next commit tries again", "error", err)
+	}
 }
 
 // doubt says what an error of the lake means for this loop.

@@ -45,11 +45,19 @@ func (in *Intake) Batch(ctx context.Context, client string, payload []byte) erro
 		n.MissingFrom, n.MissingTo = missing.From, missing.To
 		in.refuse(client, n)
 		return nil
+	case tooManyEpochs:
+		in.refuse(client, nackOf(&s, wire.NotNow, fmt.Sprintf("%d epochs of this device have not ended; end some first", maxEpochs)))
+		return nil
 	case contradiction:
 		in.conflict(&s)
 	}
 	part := record.Partition(device, in.cfg.Partitions)
-	if err := in.cfg.Log.Append(ctx, KindBatch, part, client, payload); err != nil {
+	err = in.cfg.Log.Append(ctx, KindBatch, part, client, payload)
+	switch {
+	case errors.Is(err, ErrShare):
+		in.refuse(client, nackOf(&s, wire.ShareFull, "what is stored of this device has to land first"))
+		return nil
+	case err != nil:
 		in.count.batch.withheld.Inc()
 		return fmt.Errorf("%w: %w", ErrWithhold, err)
 	}
@@ -65,6 +73,7 @@ const (
 	duplicate
 	tooManyHoles
 	contradiction
+	tooManyEpochs
 )
 
 // judge holds a batch against what is known of its epoch. A copy gets its ack again.
@@ -73,6 +82,9 @@ func (in *Intake) judge(client string, s *wire.Sealed) (verdict, seqset.Range) {
 	defer in.mu.Unlock()
 	e := in.epochs[table.Key{Device: s.Device, Epoch: s.Epoch}]
 	if e == nil {
+		if in.living[s.Device] >= maxEpochs {
+			return tooManyEpochs, seqset.Range{}
+		}
 		e = newEpoch() // kept once its batch is stored
 	}
 	if s.Kind == wire.KindReadings && !imported(client) && e.contradicts(s) {
@@ -107,6 +119,7 @@ func (in *Intake) epoch(key table.Key) *epoch {
 	if e == nil {
 		e = newEpoch()
 		in.epochs[key] = e
+		in.living[key.Device]++
 	}
 	return e
 }

@@ -50,6 +50,9 @@ func (in *Intake) heard(name string, epoch record.Epoch) *client {
 func (in *Intake) release(key table.Key) {
 	if e := in.epochs[key]; e != nil && e.complete() {
 		delete(in.epochs, key)
+		if in.living[key.Device]--; in.living[key.Device] == 0 {
+			delete(in.living, key.Device)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package intake
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -11,7 +12,8 @@ import (
 	"github.com/headwater-iot/headwater/shared/wire"
 )
 
-// maxEpochs bounds the epochs that one ack speaks of. A device names those it holds something of; it has a handful.
+// maxEpochs bounds the epochs that one ack speaks of, and those of one device that have not ended, each of which takes
+// memory here and in landing until it has. A device has a handful.
 const maxEpochs = 1024
 
 // Hello takes one hello and answers it with an ack before it returns. The error means what that of Batch means.
@@ -35,7 +37,13 @@ func (in *Intake) Hello(ctx context.Context, client string, payload []byte) erro
 		return nil
 	}
 	part := record.Partition(h.Device, in.cfg.Partitions)
-	if err := in.cfg.Log.Append(ctx, KindHello, part, client, payload); err != nil {
+	err = in.cfg.Log.Append(ctx, KindHello, part, client, payload)
+	switch {
+	case errors.Is(err, ErrShare):
+		in.count.hello.refused(string(wire.ShareFull)).Inc()
+		in.nack(client, refusal(nil, wire.ShareFull, "what is stored of this device has to land first"))
+		return nil
+	case err != nil:
 		in.count.hello.withheld.Inc()
 		return fmt.Errorf("%w: %w", ErrWithhold, err)
 	}

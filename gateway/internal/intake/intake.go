@@ -33,11 +33,15 @@ const (
 // its sender has to come again.
 var ErrWithhold = errors.New("message withheld: the log does not take it now")
 
+// ErrShare is what a Log returns for a device that has as much in it as it may before some of it lands.
+var ErrShare = errors.New("the share of the device in the log is full")
+
 // Log is where messages go. It is called from the goroutines that call Batch and Hello.
 type Log interface {
-	// Append returns nil once the record is fsynced. Any error means that the log is full or failing.
+	// Append returns nil once the record is fsynced. It returns ErrShare if only this device has to wait; any other
+	// error means that the log is full or failing.
 	Append(ctx context.Context, kind uint8, partition int, client string, payload []byte) error
-	// Backlog returns the bytes that have not landed, for the credit.
+	// Backlog returns the bytes that have not landed, for the credit; at the reserve of a disk, more than there can be.
 	Backlog() int64
 }
 
@@ -76,6 +80,7 @@ type Intake struct {
 	open    bool // the log has been replayed
 	number  uint64
 	epochs  map[table.Key]*epoch
+	living  map[string]int // how many epochs are in memory, by device
 	clients map[string]*client
 	due     map[*client]struct{} // clients that get an ack at the next turn
 	missed  map[*client]struct{} // clients that were too slow for their last one
@@ -94,7 +99,7 @@ func New(cfg Config) *Intake {
 	}
 	in := &Intake{
 		cfg: cfg, count: newCounters(cfg.Meter), wake: make(chan struct{}, 1),
-		epochs: map[table.Key]*epoch{}, clients: map[string]*client{}, due: map[*client]struct{}{}, missed: map[*client]struct{}{},
+		epochs: map[table.Key]*epoch{}, living: map[string]int{}, clients: map[string]*client{}, due: map[*client]struct{}{}, missed: map[*client]struct{}{},
 	}
 	cfg.Meter.GaugeFunc("headwater_intake_clients", "Clients heard of lately.", func() float64 {
 		in.mu.Lock()

@@ -57,13 +57,18 @@ type change struct {
 	require []icetable.Requirement
 }
 
-// Commit lands c whole or not at all. It returns ErrForeign, ErrStale, ErrConflict, ErrTooManyDays, or ErrUnknown;
-// with any other error nothing has changed.
+// Commit lands c whole or not at all. It returns ErrForeign, ErrStale, ErrConflict, ErrTooManyDays, ErrFull, or
+// ErrUnknown; with any other error nothing has changed.
 func (l *Lake) Commit(ctx context.Context, c *table.Commit) error {
 	l.writing.Lock()
 	defer l.writing.Unlock()
 	started := l.now()
-	err := l.commit(ctx, c)
+	l.made.take()
+	err := l.room()
+	if err == nil {
+		err = l.commit(ctx, c)
+	}
+	err = l.attempted(err)
 	took := l.now().Sub(started)
 	l.meters.committed(c, took, err)
 	if err != nil {
@@ -183,6 +188,7 @@ func (l *Lake) apply(ctx context.Context, changes []change, doomed []string) err
 			return err
 		}
 	}
+	l.made.take() // what the transaction may name is nobody's to delete, whatever becomes of it
 	return l.transact(ctx, commits, doomed)
 }
 

@@ -132,6 +132,9 @@ func (l *Lake) LoadDevices(ctx context.Context) ([]table.Device, error) {
 func (l *Lake) ReplaceDevices(ctx context.Context, devices []table.Device) error {
 	l.writing.Lock()
 	defer l.writing.Unlock()
+	if err := l.room(); err != nil {
+		return err
+	}
 	t, err := l.load(ctx, table.Devices)
 	if err != nil {
 		return err

@@ -7,6 +7,8 @@
 //	I3  the owner is fenced: after a TakeOver by another log no Commit of the former one lands;
 //	I4  a file is deleted only if a committed transaction put it out of use at least an hour ago (graceTime); files
 //	    of an attempt that failed, or whose outcome is unknown, are never deleted;
+//	    One exception: an attempt that found no room, and gave up before its transaction began, gives its files back;
+//	    nobody can name them yet (TestCommitThatFindsNoRoom);
 //	I5  no delete files: what is taken out of a table is taken out by writing the file again, so that every engine
 //	    reads the tables.
 //
@@ -14,6 +16,7 @@
 // |---|---|---|
 // | crash or error between any two steps | all as before, or all as after; Steps names them | TestFaultLoop, TestModel |
 // | a write, sync or mkdir fails | the commit fails, nothing of it is seen | TestFileFaults |
+// | the disk is at its reserve | ErrFull before anything is written; Maintain goes on | TestReserveOfTheLake |
 // | the same commit again | ErrStale | TestCommitLandsOnce |
 // | SQLite's own commit fails | ErrUnknown: read Marks; counted as outcome "unknown" | TestFaultLoop |
 // | a second gateway | ErrLocked on one machine, ErrForeign beyond it | TestBirth, TestForeignInTheMiddle |

@@ -18,6 +18,9 @@ var (
 	// ErrUnknown means that the transaction may or may not have happened. The caller reads Marks before anything
 	// else, and nobody deletes a file of the attempt.
 	ErrUnknown = errors.New("outcome of the commit is unknown")
+	// ErrFull means that the disk has no room beyond its reserve. Nothing has changed; the commit is worth another try
+	// when there is room.
+	ErrFull = errors.New("the lake's disk is full")
 	// ErrTooManyDays means that a commit touches more than MaxDays day partitions of readings. The caller splits it.
 	ErrTooManyDays = rowfile.ErrTooManyDays
 	// ErrLocked means that another process holds the lake directory.

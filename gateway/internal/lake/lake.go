@@ -11,16 +11,19 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/apache/iceberg-go"
 	icecat "github.com/apache/iceberg-go/catalog"
 	icetable "github.com/apache/iceberg-go/table"
 
+	"github.com/headwater-iot/headwater/gateway/internal/disk"
 	"github.com/headwater-iot/headwater/gateway/internal/lake/catalog"
 	"github.com/headwater-iot/headwater/gateway/internal/lake/fileio"
 	"github.com/headwater-iot/headwater/gateway/internal/lake/schema"
 	"github.com/headwater-iot/headwater/gateway/internal/table"
+	"github.com/headwater-iot/headwater/shared/health"
 	"github.com/headwater-iot/headwater/shared/meter"
 	"github.com/headwater-iot/headwater/shared/wire"
 )
@@ -31,6 +34,9 @@ type Config struct {
 	Logger     *slog.Logger    // nil = nothing is logged
 	Meter      *meter.Registry // nil = counts are shown nowhere
 	Partitions int             // of the log; fixed at birth
+	Health     *health.Board   // nil = nobody is told
+
+	ReservePercent int // of the disk, left free by commits
 
 	// Now is the clock of maintenance and of the duration of commits; nil = time.Now.
 	Now func() time.Time
@@ -50,8 +56,12 @@ type Lake struct {
 	id     wire.ID
 	meters *meters
 	keep   int // snapshots that maintenance leaves; keepSnapshots but in tests
+	space  func(dir string) (free, total uint64, err error)
+	alarm  *health.Condition
+	full   atomic.Bool
 
 	writing sync.Mutex // held from the load of a table to the end of the transaction that changes it
+	made    made       // belongs to who holds writing
 }
 
 // Names within the lake directory.
@@ -78,7 +88,8 @@ func Open(ctx context.Context, cfg Config) (*Lake, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open lake %s: %w", dir, err)
 	}
-	l := &Lake{cfg: cfg, lock: lock, meters: newMeters(cfg.Meter), keep: keepSnapshots}
+	l := &Lake{cfg: cfg, lock: lock, meters: newMeters(cfg.Meter), keep: keepSnapshots, space: disk.Space, alarm: fullCondition()}
+	l.cfg.FS.Made = l.made.note
 	if err := l.open(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open lake %s: %w", dir, err), l.Close())
 	}

@@ -23,6 +23,7 @@ const (
 	outcomeForeign  = "foreign"
 	outcomeConflict = "conflict"
 	outcomeUnknown  = "unknown"
+	outcomeFull     = "full"
 	outcomeFailed   = "failed"
 )
 
@@ -37,7 +38,7 @@ func newMeters(r *meter.Registry) *meters {
 	for _, t := range []string{table.Readings, table.Quarantine, table.Gaps, table.Cursors} {
 		m.rows[t] = r.Counter("headwater_lake_rows_total", "Rows landed in committed transactions.", "table", t)
 	}
-	for _, o := range []string{outcomeLanded, outcomeStale, outcomeForeign, outcomeConflict, outcomeUnknown, outcomeFailed} {
+	for _, o := range []string{outcomeLanded, outcomeStale, outcomeForeign, outcomeConflict, outcomeUnknown, outcomeFull, outcomeFailed} {
 		m.commits[o] = r.Counter("headwater_lake_commits_total", "Commits by outcome.", "outcome", o)
 	}
 	return m
@@ -75,6 +76,8 @@ func outcome(err error) string {
 		return outcomeStale
 	case errors.Is(err, ErrConflict):
 		return outcomeConflict
+	case errors.Is(err, ErrFull):
+		return outcomeFull
 	}
 	return outcomeFailed
 }

@@ -38,6 +38,8 @@ type Local struct {
 
 	// Fault is called before every operation that changes the disk; an error is returned in its place. Tests only.
 	Fault func(op Op, path string) error
+	// Made is told of every file that is made, before anything is in it, from any goroutine. nil = nobody asks.
+	Made func(path string)
 }
 
 // Location returns the file:// location of a local path, which must be absolute.
@@ -75,6 +77,9 @@ func (l Local) Create(name string) (iceio.FileWriter, error) {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return nil, err
+	}
+	if l.Made != nil {
+		l.Made(path)
 	}
 	w := &writer{fs: l, file: f, path: path}
 	w.buf = bufio.NewWriterSize(faultWriter{w}, bufferBytes)
