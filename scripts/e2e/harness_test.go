@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -154,6 +155,7 @@ func freePort(t *testing.T) string {
 type gateway struct {
 	t                *testing.T
 	data, mqtt, http string
+	config           string // file that says how devices come in; "" = by the embedded broker
 	args             []string
 	*process
 }
@@ -182,7 +184,11 @@ func (g *gateway) start(env ...string) *gateway {
 
 // launch runs the gateway and does not wait.
 func (g *gateway) launch(env ...string) {
-	args := append([]string{"run", "--data", g.data, "--mqtt", g.mqtt, "--http", g.http}, g.args...)
+	door := []string{"--mqtt", g.mqtt}
+	if g.config != "" {
+		door = []string{"--config", g.config}
+	}
+	args := slices.Concat([]string{"run", "--data", g.data, "--http", g.http}, door, g.args)
 	g.process = start(g.t, env, built.gateway, args...)
 }
 

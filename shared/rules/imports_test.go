@@ -79,7 +79,7 @@ type home struct {
 
 func homes() []home {
 	return []home{
-		{"github.com/eclipse/paho.mqtt.golang", []string{"agent/internal/uplink", "gateway/internal/frontdoor"}, "the rest of the program must not know the transport"},
+		{"github.com/eclipse/paho.mqtt.golang", []string{"agent/internal/uplink", "gateway/internal/consumer"}, "the rest of the program must not know the transport"},
 		{"github.com/mochi-mqtt/server/v2", []string{"gateway/internal/frontdoor"}, "the rest of the program must not know the transport"},
 		{"go.etcd.io/bbolt", []string{"agent/internal/segment", "gateway/internal/log"}, "one package owns what is on the disk"},
 		{"github.com/apache/iceberg-go", []string{"gateway/internal/lake"}, "one package knows how a table is committed"},
@@ -91,7 +91,7 @@ func homes() []home {
 func stages() []string {
 	return []string{
 		"agent/internal/sensor", "agent/internal/sampler", "agent/internal/outbox", "agent/internal/uplink",
-		"gateway/internal/frontdoor", "gateway/internal/intake", "gateway/internal/log", "gateway/internal/land", "gateway/internal/lake",
+		"gateway/internal/frontdoor", "gateway/internal/consumer", "gateway/internal/intake", "gateway/internal/log", "gateway/internal/land", "gateway/internal/lake",
 	}
 }
 

@@ -13,7 +13,6 @@ import (
 
 	"github.com/headwater-iot/headwater/gateway/internal/bind"
 	"github.com/headwater-iot/headwater/gateway/internal/console"
-	"github.com/headwater-iot/headwater/gateway/internal/frontdoor"
 	"github.com/headwater-iot/headwater/gateway/internal/intake"
 	"github.com/headwater-iot/headwater/gateway/internal/lake"
 	"github.com/headwater-iot/headwater/gateway/internal/land"
@@ -47,7 +46,7 @@ type Gateway struct {
 	lake     *lake.Lake
 	log      *log.Log
 	attempts *land.Attempts
-	door     *frontdoor.Door
+	door     wayIn
 	http     net.Listener
 
 	intake  *intake.Intake
@@ -90,11 +89,7 @@ func (g *Gateway) open(ctx context.Context) (err error) {
 	if g.attempts, err = land.OpenAttempts(g.settings.State(), g.opt.Logger); err != nil {
 		return err
 	}
-	g.door, err = frontdoor.Open(frontdoor.Config{
-		Listen: g.settings.MQTT.Listen, OtherPort: g.opt.DefaultMQTT, InsecureLAN: g.settings.MQTT.InsecureLAN,
-		Logger: g.opt.Logger, Meter: g.meter, Health: g.board,
-	})
-	if err != nil {
+	if g.door, err = g.openDoor(); err != nil {
 		return err
 	}
 	g.http, err = bind.Address{
@@ -131,7 +126,7 @@ type announcement struct {
 
 // announce says where devices are served.
 func (g *Gateway) announce() error {
-	a := announcement{MQTT: g.door.Addr().String(), HTTP: g.http.Addr().String(), PID: os.Getpid()}
+	a := announcement{MQTT: g.door.Addr(), HTTP: g.http.Addr().String(), PID: os.Getpid()}
 	g.opt.Logger.Info("ready", "mqtt", a.MQTT, "http", "http://"+a.HTTP+"/", "data", g.settings.Data,
 		"lake_id", g.lake.ID().String(), "log_id", g.log.ID().String(), "version", buildinfo.Version())
 	if g.opt.Announce == "" {

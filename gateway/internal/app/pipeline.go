@@ -34,7 +34,7 @@ func (g *Gateway) stages() []run.Stage {
 		Logger: logger, Meter: g.meter, Health: g.board,
 	})
 	g.console = console.New(console.Config{
-		Version: buildinfo.Version(), MQTT: g.door.Addr().String(), Data: g.settings.Data, Started: time.Now(),
+		Version: buildinfo.Version(), MQTT: g.door.Addr(), Data: g.settings.Data, Started: time.Now(),
 		Metrics: g.meter, Board: g.board, Tables: g.tables,
 	})
 	replayed := make(chan struct{})

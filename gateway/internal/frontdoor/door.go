@@ -4,19 +4,18 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
 	"time"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
 
+	"github.com/headwater-iot/headwater/gateway/internal/door"
 	"github.com/headwater-iot/headwater/shared/health"
 	"github.com/headwater-iot/headwater/shared/meter"
+	"github.com/headwater-iot/headwater/shared/topic"
 )
 
 // Limits of the broker.
 const (
-	// MaxPacket is the largest MQTT packet: a sealed part of 240 KiB, its envelope and its topic.
-	MaxPacket = 256 << 10
 	// DefaultConnections bounds memory: some 36 KB each while idle.
 	DefaultConnections = 10_000
 	// DefaultPerAddress leaves room for a site behind one address. Loopback has no such limit.
@@ -30,15 +29,6 @@ const (
 	longLived     = 365 * 24 * 3600 // s between $SYS messages, which nobody may hear
 	staleAfter    = 60              // s until a session that failed while it began is swept
 )
-
-// Handler takes what clients publish. It is called from one goroutine per client and may block: that client waits,
-// others do not. An error means that the message must come again; the connection is closed.
-type Handler interface {
-	Batch(ctx context.Context, client string, payload []byte) error
-	Hello(ctx context.Context, client string, payload []byte) error
-	// Missed says that a client was too slow for what was published to it. It is called within Publish.
-	Missed(client string)
-}
 
 // Config is what a Door needs. Zero limits are the defaults.
 type Config struct {
@@ -92,7 +82,7 @@ func Open(cfg Config) (*Door, error) {
 
 func capabilities(connections int) *mqtt.Capabilities {
 	c := mqtt.NewDefaultServerCapabilities()
-	c.MaximumPacketSize = MaxPacket
+	c.MaximumPacketSize = door.MaxPacket
 	c.MinimumProtocolVersion = version311
 	c.MaximumQos = 1
 	c.MaximumClients = int64(connections)
@@ -106,18 +96,15 @@ func capabilities(connections int) *mqtt.Capabilities {
 }
 
 // Addr returns the address that is listened on.
-func (d *Door) Addr() net.Addr { return d.gate.listener.Addr() }
+func (d *Door) Addr() string { return d.gate.listener.Addr().String() }
 
 // Run lets clients in until ctx ends. Publishes that are being handled are finished and answered.
-func (d *Door) Run(ctx context.Context, handler Handler) error {
+func (d *Door) Run(ctx context.Context, handler door.Handler) error {
 	h := &hook{
 		door: d, missed: handler.Missed,
 		// A message that is half way into the log is worth its answer.
-		batch: func(client string, payload []byte) error {
-			return handler.Batch(context.WithoutCancel(ctx), client, payload)
-		},
-		hello: func(client string, payload []byte) error {
-			return handler.Hello(context.WithoutCancel(ctx), client, payload)
+		take: func(client string, what topic.What, payload []byte) error {
+			return door.Deliver(context.WithoutCancel(ctx), handler, client, what, payload)
 		},
 	}
 	if err := d.server.AddHook(h, nil); err != nil {

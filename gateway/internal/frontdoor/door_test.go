@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/headwater-iot/headwater/gateway/internal/bind"
+	"github.com/headwater-iot/headwater/gateway/internal/door"
 	"github.com/headwater-iot/headwater/shared/health"
 	"github.com/headwater-iot/headwater/shared/meter"
 	"github.com/headwater-iot/headwater/shared/topic"
@@ -53,7 +54,7 @@ func (h handler) Hello(_ context.Context, client string, payload []byte) error {
 }
 
 // start runs a door on a free port of loopback until the test is over.
-func start(t testing.TB, h Handler, change ...func(*Config)) *Door {
+func start(t testing.TB, h door.Handler, change ...func(*Config)) *Door {
 	t.Helper()
 	cfg := Config{Listen: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler), Meter: meter.New()}
 	for _, c := range change {
@@ -77,7 +78,7 @@ func start(t testing.TB, h Handler, change ...func(*Config)) *Door {
 // connect is a device as the agent is one: no session, no reconnect.
 func connect(t testing.TB, d *Door, id string, change ...func(*paho.ClientOptions)) (paho.Client, error) {
 	t.Helper()
-	o := paho.NewClientOptions().AddBroker("tcp://" + d.Addr().String()).SetClientID(id).
+	o := paho.NewClientOptions().AddBroker("tcp://" + d.Addr()).SetClientID(id).
 		SetAutoReconnect(false).SetCleanSession(true).SetProtocolVersion(4).SetConnectTimeout(patience)
 	for _, c := range change {
 		c(o)
@@ -345,7 +346,7 @@ func TestListenAddresses(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, p, _ := net.SplitHostPort(d.Addr().String()); c.other && p == port {
+			if _, p, _ := net.SplitHostPort(d.Addr()); c.other && p == port {
 				t.Error("it listens on the busy port")
 			}
 			if err := d.Close(); err != nil {

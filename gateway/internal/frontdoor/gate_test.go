@@ -26,7 +26,7 @@ func (c *deadConn) open(u *url.URL, _ paho.ClientOptions) (net.Conn, error) {
 
 func rawDial(t *testing.T, d *Door) net.Conn {
 	t.Helper()
-	c, err := net.Dial("tcp", d.Addr().String())
+	c, err := net.Dial("tcp", d.Addr())
 	if err != nil {
 		t.Fatal(err)
 	}

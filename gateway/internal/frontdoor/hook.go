@@ -16,9 +16,9 @@ const version311 = 4
 // hook is where the broker asks. Its methods are called from the goroutine of the client they are about.
 type hook struct {
 	mqtt.HookBase
-	door         *Door
-	batch, hello func(client string, payload []byte) error
-	missed       func(client string)
+	door   *Door
+	take   func(client string, what topic.What, payload []byte) error
+	missed func(client string)
 }
 
 // ID names the hook.
@@ -123,12 +123,12 @@ func (h *hook) OnPublish(cl *mqtt.Client, pk packets.Packet) (packets.Packet, er
 	if cl.Net.Inline {
 		return pk, nil // ours, on its way out
 	}
-	handle := h.batch
+	what := topic.Batch
 	if pk.TopicName == topic.Up(cl.ID, topic.Hello) {
-		handle = h.hello
+		what = topic.Hello
 	}
 	h.door.count.published.Inc()
-	if err := handle(cl.ID, pk.Payload); err != nil {
+	if err := h.take(cl.ID, what, pk.Payload); err != nil {
 		h.door.count.withheld.Inc()
 		h.door.cfg.Logger.Debug("message withheld and connection closed", "client", cl.ID, "error", err)
 		cl.Stop(err)

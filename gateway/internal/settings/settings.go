@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -18,6 +20,9 @@ const (
 	// DefaultMQTT and DefaultHTTP listen on loopback only: anything else needs credentials.
 	DefaultMQTT = "127.0.0.1:1883"
 	DefaultHTTP = "127.0.0.1:8080"
+	// DefaultClientID is one for all gateways: two on one broker would each forget what the other has, and are seen
+	// because they take the session from each other.
+	DefaultClientID = "headwater-gateway"
 	// DefaultPartitions is enough for two landing workers on a small box; fixed at birth.
 	DefaultPartitions = 4
 	// DefaultSegment keeps trimming fine-grained while a segment still streams well.
@@ -48,10 +53,15 @@ type Settings struct {
 	Maintain Maintain        `yaml:"maintain"`
 }
 
-// MQTT is the front door.
+// MQTT is how devices reach the gateway: the embedded broker, which listens, or an external one.
 type MQTT struct {
 	Listen      string `yaml:"listen"`
 	InsecureLAN bool   `yaml:"insecure_lan"`
+
+	Broker       string `yaml:"broker"` // tcp://HOST:PORT; "" = the embedded one
+	ClientID     string `yaml:"client_id"`
+	Username     string `yaml:"username"`
+	PasswordFile string `yaml:"password_file"`
 }
 
 // HTTP is the operator's door.
@@ -83,7 +93,7 @@ func Default() Settings {
 	return Settings{
 		Data:     defaultData(),
 		Memory:   DefaultMemory,
-		MQTT:     MQTT{Listen: DefaultMQTT},
+		MQTT:     MQTT{Listen: DefaultMQTT, ClientID: DefaultClientID},
 		HTTP:     HTTP{Listen: DefaultHTTP},
 		Log:      Log{Partitions: DefaultPartitions, Segment: DefaultSegment, ReservePercent: DefaultReserve},
 		Commit:   Commit{Every: DefaultCommitEvery, Stretch: DefaultCommitStretch, Bytes: DefaultCommitBytes},
@@ -101,8 +111,12 @@ func Load(path string) (Settings, error) {
 	if err != nil {
 		return s, fmt.Errorf("read configuration: %w", err)
 	}
+	s.MQTT.Listen = "" // so that it shows whether the file names a broker instead
 	if err := strictyaml.Decode(path, data, &s); err != nil {
 		return s, err
+	}
+	if s.MQTT.Listen == "" && s.MQTT.Broker == "" {
+		s.MQTT.Listen = DefaultMQTT
 	}
 	return s, s.Check()
 }
@@ -116,10 +130,9 @@ func (s *Settings) Check() error {
 	if s.Data == "" {
 		bad("data", "is empty; name a directory")
 	}
-	for path, addr := range map[string]string{"mqtt.listen": s.MQTT.Listen, "http.listen": s.HTTP.Listen} {
-		if _, _, err := net.SplitHostPort(addr); err != nil {
-			bad(path, "%q is not HOST:PORT", addr)
-		}
+	s.MQTT.check(bad)
+	if _, _, err := net.SplitHostPort(s.HTTP.Listen); err != nil {
+		bad("http.listen", "%q is not HOST:PORT", s.HTTP.Listen)
 	}
 	if s.Log.Partitions < 1 || s.Log.Partitions > 1024 {
 		bad("log.partitions", "is %d; want 1 to 1024", s.Log.Partitions)
@@ -143,6 +156,37 @@ func (s *Settings) Check() error {
 		bad("maintain.every", "is %s; want more than zero", s.Maintain.Every)
 	}
 	return errors.Join(errs...)
+}
+
+// check allows exactly one of the two ways in.
+func (m *MQTT) check(bad func(path, format string, args ...any)) {
+	if m.Broker == "" {
+		if _, _, err := net.SplitHostPort(m.Listen); err != nil {
+			bad("mqtt.listen", "%q is not HOST:PORT", m.Listen)
+		}
+		if m.Username != "" || m.PasswordFile != "" {
+			bad("mqtt", "username and password_file are for an external broker, and mqtt.broker is not set")
+		}
+		return
+	}
+	if m.Listen != "" {
+		bad("mqtt", "has both listen (%s) and broker (%s); devices come in by one of them", m.Listen, m.Broker)
+	}
+	if u, err := url.Parse(m.Broker); err != nil || u.Scheme != "tcp" || u.Hostname() == "" || u.Port() == "" || u.User != nil || u.Path != "" {
+		bad("mqtt.broker", "want tcp://HOST:PORT; a user goes into mqtt.username and mqtt.password_file")
+	}
+	if m.ClientID == "" || strings.ContainsAny(m.ClientID, "+#/") {
+		bad("mqtt.client_id", "%q: want a name without + # and /; the broker keeps a session under it", m.ClientID)
+	}
+	if m.PasswordFile == "" {
+		return
+	}
+	if m.Username == "" {
+		bad("mqtt.username", "is empty, but there is a password_file")
+	}
+	if _, err := os.ReadFile(m.PasswordFile); err != nil {
+		bad("mqtt.password_file", "%v", err)
+	}
 }
 
 // Lake returns the only directory that needs a backup.
