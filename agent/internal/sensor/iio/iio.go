@@ -182,7 +182,7 @@ func (d *Sensor) number(file string) (*big.Rat, error) {
 }
 
 // Open finds the device as it is plugged in now.
-func (d *Sensor) Open(context.Context) (*Device, error) {
+func (d *Sensor) Open(context.Context) (sensor.Driver, error) {
 	dir, err := d.find()
 	switch {
 	case err != nil:

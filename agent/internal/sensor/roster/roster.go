@@ -17,9 +17,12 @@ import (
 	"github.com/headwater-iot/headwater/agent/internal/sensor/bme280"
 	"github.com/headwater-iot/headwater/agent/internal/sensor/bus"
 	"github.com/headwater-iot/headwater/agent/internal/sensor/counter"
+	"github.com/headwater-iot/headwater/agent/internal/sensor/iio"
 	"github.com/headwater-iot/headwater/agent/internal/sensor/machine"
+	"github.com/headwater-iot/headwater/agent/internal/sensor/power"
 	"github.com/headwater-iot/headwater/agent/internal/sensor/replay"
 	"github.com/headwater-iot/headwater/agent/internal/sensor/simbus"
+	"github.com/headwater-iot/headwater/agent/internal/sensor/w1"
 	"github.com/headwater-iot/headwater/shared/meter"
 	"github.com/headwater-iot/headwater/shared/record"
 	"github.com/headwater-iot/headwater/shared/wire"
@@ -51,6 +54,12 @@ type Settings struct {
 	BME280 *bme280.Settings `yaml:"bme280,omitempty"`
 	// Machine is the health of the machine the agent runs on.
 	Machine *machine.Settings `yaml:"machine,omitempty"`
+	// IIO is a device of the kernel's Industrial I/O drivers.
+	IIO *iio.Settings `yaml:"iio,omitempty"`
+	// W1 is the kernel's 1-wire thermometers.
+	W1 *w1.Settings `yaml:"w1,omitempty"`
+	// PowerSupply is a battery, a charger or the mains, as the kernel shows it.
+	PowerSupply *power.Settings `yaml:"power_supply,omitempty"`
 	// Counter counts its own reads, so that a lost reading shows as a hole.
 	Counter *counter.Settings `yaml:"counter,omitempty"`
 	// Replay gives the rows of CSV files, once.
@@ -75,10 +84,13 @@ type Kind struct {
 // Kinds returns every kind by the name of its section.
 func Kinds() map[string]Kind {
 	return map[string]Kind{
-		"bme280":  {func(s *Settings) func(sensor.Report) { return check(s.BME280) }, planBME280},
-		"counter": {func(s *Settings) func(sensor.Report) { return check(s.Counter) }, planCounter},
-		"machine": {func(s *Settings) func(sensor.Report) { return check(s.Machine) }, planMachine},
-		"replay":  {func(s *Settings) func(sensor.Report) { return check(s.Replay) }, planReplay},
+		"bme280":       {func(s *Settings) func(sensor.Report) { return check(s.BME280) }, planBME280},
+		"counter":      {func(s *Settings) func(sensor.Report) { return check(s.Counter) }, planCounter},
+		"machine":      {func(s *Settings) func(sensor.Report) { return check(s.Machine) }, planMachine},
+		"iio":          {func(s *Settings) func(sensor.Report) { return check(s.IIO) }, planIIO},
+		"w1":           {func(s *Settings) func(sensor.Report) { return check(s.W1) }, planW1},
+		"power_supply": {func(s *Settings) func(sensor.Report) { return check(s.PowerSupply) }, planPower},
+		"replay":       {func(s *Settings) func(sensor.Report) { return check(s.Replay) }, planReplay},
 	}
 }
 
@@ -132,8 +144,8 @@ func (s *Settings) series() int {
 	switch {
 	case s.BME280 != nil:
 		return len(s.BME280.Announce())
-	case s.Counter != nil, s.Machine != nil:
-		return 1 // a machine has more, once it was looked at
+	case s.Counter != nil, s.Machine != nil, s.IIO != nil, s.W1 != nil, s.PowerSupply != nil:
+		return 1 // or more, once the machine was looked at
 	default:
 		return 0
 	}

@@ -111,7 +111,7 @@ func (d *Sensor) Announce() []record.Cell {
 }
 
 // Open makes the sensor ready; no file stays open between reads.
-func (d *Sensor) Open(context.Context) (*Device, error) {
+func (d *Sensor) Open(context.Context) (sensor.Driver, error) {
 	switch {
 	case len(d.chips) > 0:
 		return &Device{d}, nil
