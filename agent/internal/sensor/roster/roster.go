@@ -19,6 +19,7 @@ import (
 	"github.com/headwater-iot/headwater/agent/internal/sensor/counter"
 	"github.com/headwater-iot/headwater/agent/internal/sensor/iio"
 	"github.com/headwater-iot/headwater/agent/internal/sensor/machine"
+	"github.com/headwater-iot/headwater/agent/internal/sensor/modbus"
 	"github.com/headwater-iot/headwater/agent/internal/sensor/power"
 	"github.com/headwater-iot/headwater/agent/internal/sensor/replay"
 	"github.com/headwater-iot/headwater/agent/internal/sensor/simbus"
@@ -62,6 +63,8 @@ type Settings struct {
 	PowerSupply *power.Settings `yaml:"power_supply,omitempty"`
 	// Counter counts its own reads, so that a lost reading shows as a hole.
 	Counter *counter.Settings `yaml:"counter,omitempty"`
+	// Modbus is a device that speaks Modbus over TCP or a serial line.
+	Modbus *modbus.Settings `yaml:"modbus,omitempty"`
 	// Replay gives the rows of CSV files, once.
 	Replay *replay.Settings `yaml:"replay,omitempty"`
 }
@@ -71,6 +74,8 @@ type Deps struct {
 	Logger *slog.Logger
 	Meter  *meter.Registry
 	Now    func() time.Time // the wall clock
+
+	lines *modbus.Lines // set by Plans: sensors on one line share it
 }
 
 // Kind is one kind of sensor.
@@ -90,6 +95,7 @@ func Kinds() map[string]Kind {
 		"iio":          {func(s *Settings) func(sensor.Report) { return check(s.IIO) }, planIIO},
 		"w1":           {func(s *Settings) func(sensor.Report) { return check(s.W1) }, planW1},
 		"power_supply": {func(s *Settings) func(sensor.Report) { return check(s.PowerSupply) }, planPower},
+		"modbus":       {func(s *Settings) func(sensor.Report) { return check(s.Modbus) }, planModbus},
 		"replay":       {func(s *Settings) func(sensor.Report) { return check(s.Replay) }, planReplay},
 	}
 }
@@ -144,6 +150,8 @@ func (s *Settings) series() int {
 	switch {
 	case s.BME280 != nil:
 		return len(s.BME280.Announce())
+	case s.Modbus != nil:
+		return len(s.Modbus.Announce())
 	case s.Counter != nil, s.Machine != nil, s.IIO != nil, s.W1 != nil, s.PowerSupply != nil:
 		return 1 // or more, once the machine was looked at
 	default:
@@ -172,6 +180,7 @@ var ErrTooMany = errors.New("too many series")
 // cannot be announced, such as a file to replay that is not there, is an error;
 // a chip that does not answer is not.
 func Plans(list []Settings, d Deps) ([]sensor.Plan, error) {
+	d.lines = new(modbus.Lines)
 	plans, series := make([]sensor.Plan, 0, len(list)), 0
 	for i := range list {
 		s := &list[i]

@@ -1,0 +1,24 @@
+package roster
+
+import (
+	"context"
+
+	"github.com/headwater-iot/headwater/agent/internal/sensor"
+	"github.com/headwater-iot/headwater/agent/internal/sensor/modbus"
+)
+
+func planModbus(s *Settings, d Deps, p *sensor.Plan) error {
+	settings, log := *s.Modbus, d.Logger.With("sensor", s.Name)
+	if err := d.lines.Claim(settings); err != nil {
+		return err
+	}
+	p.Announce = settings.Announce()
+	p.Open = func(ctx context.Context) (sensor.Driver, error) {
+		device, err := modbus.Open(ctx, settings, d.lines, log)
+		if err != nil {
+			return nil, err // and not a nil *Device in an interface
+		}
+		return device, nil
+	}
+	return nil
+}
