@@ -75,3 +75,20 @@ func Rounded(n, d int64) int64 {
 	}
 	return (n + d/2) / d
 }
+
+// Places returns the fewest decimals that keep values apart which are a step apart.
+func Places(step float64) int {
+	places := 0
+	for grid := 1.0; grid > math.Abs(step) && places < 15; places++ {
+		grid = math.Pow10(-places - 1)
+	}
+	return places
+}
+
+// Near returns the decimal with so many places that is nearest to v.
+func Near(v float64, places int) float64 {
+	if n := math.Round(v * math.Pow10(places)); math.Abs(n) < 1<<53 {
+		return Decimal(int64(n), places)
+	}
+	return v
+}

@@ -16,6 +16,9 @@ const (
 	regHigh       = 3
 )
 
+// configIdle is set in the configuration when no conversion runs; written, it starts one.
+const configIdle = 0x8000
+
 // Chip says where the chip can be, and how it is told apart. It has no register
 // for its name. The thresholds of its comparator do instead: nobody has a reason
 // to change them, while the configuration changes at each read.
@@ -25,7 +28,7 @@ func Chip() bus.Chip {
 
 func identify(ctx context.Context, b i2c.Bus, addr uint16) (string, bool) {
 	for reg, want := range map[byte]uint16{regLow: 0x8000, regHigh: 0x7FFF} {
-		if got, ok := bus.Word(ctx, b, addr, reg); !ok || got != want {
+		if got, err := bus.Word(ctx, b, addr, reg); err != nil || got != want {
 			return "", false
 		}
 	}

@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"slices"
 
 	"periph.io/x/conn/v3/i2c"
 )
@@ -21,24 +22,19 @@ type Chip struct {
 // Is returns an Identify for a chip that answers to a register pointer with one of some values.
 func Is(reg byte, values ...uint16) func(context.Context, i2c.Bus, uint16) (string, bool) {
 	return func(ctx context.Context, b i2c.Bus, addr uint16) (string, bool) {
-		got, ok := Word(ctx, b, addr, reg)
-		if !ok {
-			return "", false
-		}
-		for _, want := range values {
-			if got == want {
-				return "", true
-			}
-		}
-		return "", false
+		got, err := Word(ctx, b, addr, reg)
+		return "", err == nil && slices.Contains(values, got)
 	}
 }
 
 // Word reads a register of two bytes, the high one first.
-func Word(ctx context.Context, b i2c.Bus, addr uint16, reg byte) (uint16, bool) {
-	var r [2]byte
-	if ctx.Err() != nil || b.Tx(addr, []byte{reg}, r[:]) != nil {
-		return 0, false
+func Word(ctx context.Context, b i2c.Bus, addr uint16, reg byte) (uint16, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
 	}
-	return uint16(r[0])<<8 | uint16(r[1]), true
+	var r [2]byte
+	if err := b.Tx(addr, []byte{reg}, r[:]); err != nil {
+		return 0, err
+	}
+	return uint16(r[0])<<8 | uint16(r[1]), nil
 }

@@ -5,9 +5,7 @@ import "github.com/headwater-iot/headwater/agent/internal/sensor/bus"
 // Registers of the chip.
 const (
 	regConfig      = 0
-	regShunt       = 1
 	regBus         = 2
-	regCurrent     = 4
 	regCalibration = 5
 )
 
@@ -15,6 +13,9 @@ const (
 	configPowerUp = 0x399F
 	// configRunning is what Open leaves: 32 V, 320 mV, means of 128 conversions, continuous.
 	configRunning = 0x3FFF
+
+	// converted is set in the bus register when both voltages have been measured.
+	converted = 1 << 1
 )
 
 // Chip says where the chip can be, and how it is told apart. It has no register

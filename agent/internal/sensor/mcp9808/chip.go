@@ -24,10 +24,18 @@ func Chip() bus.Chip {
 }
 
 func identify(ctx context.Context, b i2c.Bus, addr uint16) (string, bool) {
-	maker, ok := bus.Word(ctx, b, addr, regMaker)
-	if !ok || maker != 0x0054 {
-		return "", false
+	return "", who(ctx, b, addr) == nil
+}
+
+// who returns nil when an MCP9808 answers.
+func who(ctx context.Context, b i2c.Bus, addr uint16) error {
+	maker, err := bus.Word(ctx, b, addr, regMaker)
+	if err != nil {
+		return err
 	}
-	model, ok := bus.Word(ctx, b, addr, regModel)
-	return "", ok && model>>8 == 0x04
+	model, err := bus.Word(ctx, b, addr, regModel)
+	if err == nil && (maker != 0x0054 || model>>8 != 0x04) {
+		err = bus.ErrGarbled
+	}
+	return err
 }

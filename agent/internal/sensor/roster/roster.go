@@ -4,25 +4,25 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"log/slog"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 
-	"periph.io/x/conn/v3/i2c"
-
 	"github.com/headwater-iot/headwater/agent/internal/sensor"
+	"github.com/headwater-iot/headwater/agent/internal/sensor/ads1115"
 	"github.com/headwater-iot/headwater/agent/internal/sensor/bme280"
-	"github.com/headwater-iot/headwater/agent/internal/sensor/bus"
 	"github.com/headwater-iot/headwater/agent/internal/sensor/counter"
+	"github.com/headwater-iot/headwater/agent/internal/sensor/ds18b20"
 	"github.com/headwater-iot/headwater/agent/internal/sensor/iio"
+	"github.com/headwater-iot/headwater/agent/internal/sensor/ina219"
 	"github.com/headwater-iot/headwater/agent/internal/sensor/machine"
+	"github.com/headwater-iot/headwater/agent/internal/sensor/mcp9808"
 	"github.com/headwater-iot/headwater/agent/internal/sensor/modbus"
 	"github.com/headwater-iot/headwater/agent/internal/sensor/power"
 	"github.com/headwater-iot/headwater/agent/internal/sensor/replay"
-	"github.com/headwater-iot/headwater/agent/internal/sensor/simbus"
+	"github.com/headwater-iot/headwater/agent/internal/sensor/sht4x"
 	"github.com/headwater-iot/headwater/agent/internal/sensor/w1"
 	"github.com/headwater-iot/headwater/shared/meter"
 	"github.com/headwater-iot/headwater/shared/record"
@@ -53,6 +53,16 @@ type Settings struct {
 
 	// BME280 is Bosch's BME280, BMP280 or BMP180, on a real or a simulated bus.
 	BME280 *bme280.Settings `yaml:"bme280,omitempty"`
+	// DS18B20 is thermometers on the 1-wire bus of a DS2482.
+	DS18B20 *ds18b20.Settings `yaml:"ds18b20,omitempty"`
+	// INA219 measures the voltage and the current of a supply.
+	INA219 *ina219.Settings `yaml:"ina219,omitempty"`
+	// ADS1115 converts up to four voltages.
+	ADS1115 *ads1115.Settings `yaml:"ads1115,omitempty"`
+	// MCP9808 is a thermometer.
+	MCP9808 *mcp9808.Settings `yaml:"mcp9808,omitempty"`
+	// SHT4x is Sensirion's SHT40, SHT41 or SHT45: temperature and humidity.
+	SHT4x *sht4x.Settings `yaml:"sht4x,omitempty"`
 	// Machine is the health of the machine the agent runs on.
 	Machine *machine.Settings `yaml:"machine,omitempty"`
 	// IIO is a device of the kernel's Industrial I/O drivers.
@@ -90,6 +100,11 @@ type Kind struct {
 func Kinds() map[string]Kind {
 	return map[string]Kind{
 		"bme280":       {func(s *Settings) func(sensor.Report) { return check(s.BME280) }, planBME280},
+		"ds18b20":      {func(s *Settings) func(sensor.Report) { return check(s.DS18B20) }, planDS18B20},
+		"ina219":       {func(s *Settings) func(sensor.Report) { return check(s.INA219) }, planINA219},
+		"ads1115":      {func(s *Settings) func(sensor.Report) { return check(s.ADS1115) }, planADS1115},
+		"mcp9808":      {func(s *Settings) func(sensor.Report) { return check(s.MCP9808) }, planMCP9808},
+		"sht4x":        {func(s *Settings) func(sensor.Report) { return check(s.SHT4x) }, planSHT4x},
 		"counter":      {func(s *Settings) func(sensor.Report) { return check(s.Counter) }, planCounter},
 		"machine":      {func(s *Settings) func(sensor.Report) { return check(s.Machine) }, planMachine},
 		"iio":          {func(s *Settings) func(sensor.Report) { return check(s.IIO) }, planIIO},
@@ -150,6 +165,16 @@ func (s *Settings) series() int {
 	switch {
 	case s.BME280 != nil:
 		return len(s.BME280.Announce())
+	case s.DS18B20 != nil:
+		return len(s.DS18B20.Announce())
+	case s.INA219 != nil:
+		return len(s.INA219.Announce())
+	case s.ADS1115 != nil:
+		return len(s.ADS1115.Announce())
+	case s.MCP9808 != nil:
+		return len(s.MCP9808.Announce())
+	case s.SHT4x != nil:
+		return len(s.SHT4x.Announce())
 	case s.Modbus != nil:
 		return len(s.Modbus.Announce())
 	case s.Counter != nil, s.Machine != nil, s.IIO != nil, s.W1 != nil, s.PowerSupply != nil:
@@ -205,43 +230,6 @@ func Plans(list []Settings, d Deps) ([]sensor.Plan, error) {
 			"(run another agent, with a data directory of its own: --data)", len(list), ErrTooMany, series, MaxScheduled)
 	}
 	return plans, nil
-}
-
-func planBME280(s *Settings, _ Deps, p *sensor.Plan) error {
-	settings := *s.BME280
-	open := func() (i2c.BusCloser, error) { return bus.Open(settings.Bus) }
-	if settings.Simulated() {
-		seed := settings.Seed
-		if seed == 0 {
-			seed = seedOf(s.Name)
-		}
-		part := simbus.BME280
-		if settings.Model == "bmp280" {
-			part = simbus.BMP280
-		}
-		sim := simbus.New(simbus.Config{Seed: seed, Parts: map[uint16]simbus.Part{settings.Addr(): part}})
-		open = func() (i2c.BusCloser, error) { return sim.Open(), nil }
-	}
-	p.Announce = settings.Announce()
-	p.Open = func(ctx context.Context) (sensor.Driver, error) {
-		b, err := open()
-		if err != nil {
-			return nil, err
-		}
-		d, err := bme280.Open(ctx, b, settings)
-		if err != nil {
-			return nil, err // and not a nil *Device in an interface
-		}
-		return d, nil
-	}
-	return nil
-}
-
-// seedOf gives every simulated chip weather of its own.
-func seedOf(name string) uint64 {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(name)) // never fails
-	return h.Sum64()
 }
 
 func planMachine(s *Settings, _ Deps, p *sensor.Plan) error {

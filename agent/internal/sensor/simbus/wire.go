@@ -1,6 +1,7 @@
 package simbus
 
 import (
+	"fmt"
 	"math"
 	"time"
 
@@ -31,11 +32,13 @@ type wire struct {
 type probe struct {
 	rom      uint64
 	absent   bool
+	starved  bool // it has no power to convert
 	damaged  bool // its scratchpad does not fit its checksum
 	selected bool
 	pad      [8]byte // the scratchpad without its checksum
 	eeprom   [3]byte
 	ready    time.Time // of the conversion that runs; zero: none
+	measured bool      // since power-up
 }
 
 // ROM returns the address of a DS18B20 with a serial number of 48 bits.
@@ -64,7 +67,7 @@ func (w *wire) power(*scene) {
 // power gives the value after power-up, 85 degrees (DS18B20 data sheet, figure 9).
 func (p *probe) power() {
 	p.pad = [8]byte{0x50, 0x05, p.eeprom[0], p.eeprom[1], p.eeprom[2], 0xFF, 0x0C, 0x10}
-	p.ready = time.Time{}
+	p.ready, p.measured = time.Time{}, false
 }
 
 // reset makes every probe listen again, and tells whether there is one.
@@ -94,7 +97,7 @@ func (w *wire) write(s *scene, b byte) {
 		case romSkip:
 			w.state = 0
 		case probeConvert:
-			w.each(func(p *probe) { p.ready = s.at.Add(750 * time.Millisecond >> (3 - p.pad[4]>>5&3)) })
+			w.each(func(p *probe) { p.convert(s) })
 		case probeCopy:
 			w.each(func(p *probe) { copy(p.eeprom[:], p.pad[2:5]) })
 		}
@@ -132,18 +135,28 @@ func (w *wire) read(s *scene) byte {
 	return out
 }
 
+// convert begins a conversion.
+func (p *probe) convert(s *scene) {
+	if p.starved {
+		p.power()
+		return
+	}
+	p.ready = s.at.Add(750 * time.Millisecond >> (3 - p.pad[4]>>5&3))
+}
+
 // finish puts the temperature into the scratchpad when the conversion is over.
 func (p *probe) finish(s *scene) {
 	if p.ready.IsZero() || s.at.Before(p.ready) {
 		return
 	}
 	p.ready = time.Time{}
-	if s.stuck && p.pad[7] == 0x0F { // has measured before
+	if s.stuck && p.measured {
 		return
 	}
+	p.measured = true
 	celsius := WeatherAt(s.seed+p.rom, float64(s.at.UnixMicro())/1e6).Celsius + s.noise.NormFloat64()*0.03
 	raw := int(math.Round(celsius*16)) &^ (1<<(3-p.pad[4]>>5&3) - 1)
-	p.pad[0], p.pad[1], p.pad[7] = byte(raw), byte(raw>>8), 0x0F
+	p.pad[0], p.pad[1], p.pad[6] = byte(raw), byte(raw>>8), 0x10-byte(raw)&0x0F
 }
 
 // triplet is one step of a search: the bit of all that take part, its complement,
@@ -167,3 +180,32 @@ func (w *wire) triplet(direction bool) (zero, one, taken bool) {
 	w.taken++
 	return zero, one, taken || !zero && !one
 }
+
+// Probe is a DS18B20 behind a simulated DS2482. Its methods are for tests.
+type Probe struct {
+	chip  *Chip
+	probe *probe
+}
+
+// Probe returns a thermometer by its address; it panics if the chip is no DS2482 or New put none there.
+func (c *Chip) Probe(rom uint64) Probe {
+	if bridge, ok := c.part.(*ds2482); ok {
+		for _, p := range bridge.wire.probes {
+			if p.rom == rom {
+				return Probe{c, p}
+			}
+		}
+	}
+	panic(fmt.Sprintf("simbus: no probe %#x", rom))
+}
+
+// Unplug takes the probe off the wire, or puts it back, freshly powered.
+func (p Probe) Unplug(off bool) {
+	p.chip.set(func() { p.probe.absent = off; p.probe.power() })
+}
+
+// Damage makes the checksum of its scratchpad wrong, or no longer.
+func (p Probe) Damage(on bool) { p.chip.set(func() { p.probe.damaged = on }) }
+
+// Starve lets the probe lose its power at every conversion, as on a wire without a strong pull-up; or no longer.
+func (p Probe) Starve(on bool) { p.chip.set(func() { p.probe.starved = on }) }

@@ -1,0 +1,232 @@
+package ds18b20
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"periph.io/x/conn/v3/i2c"
+	"periph.io/x/conn/v3/onewire"
+	"periph.io/x/conn/v3/physic"
+	"periph.io/x/devices/v3/ds18b20"
+	"periph.io/x/devices/v3/ds248x"
+
+	"github.com/headwater-iot/headwater/agent/internal/sensor"
+	"github.com/headwater-iot/headwater/agent/internal/sensor/bus"
+	"github.com/headwater-iot/headwater/shared/record"
+)
+
+// ErrWhich reports that the settings name no thermometer, and there is not exactly one.
+var ErrWhich = errors.New("the thermometer to read is not clear")
+
+// Device is a DS2482 and the thermometers behind it.
+type Device struct {
+	bus    *bus.Guard
+	wire   *checked
+	bits   int
+	probes []probe
+}
+
+// probe is one thermometer. Its driver is made when it first answers: one that is
+// not there does not keep the others from being read.
+type probe struct {
+	series string
+	rom    onewire.Address
+	chip   *ds18b20.Dev // nil: has not answered yet
+	err    error        // of the last try
+}
+
+// Open takes over the I2C bus and finds the bridge, and the thermometer where the
+// settings name none. Close closes the bus.
+func Open(ctx context.Context, b i2c.BusCloser, s Settings) (*Device, error) {
+	d := &Device{bus: &bus.Guard{BusCloser: b}, bits: s.bits()}
+	addr := s.Addr(Chip())
+	err := d.bus.Do(ctx, func() error {
+		bridge, err := ds248x.New(d.bus, addr, &ds248x.DefaultOpts)
+		if err != nil {
+			return err
+		}
+		d.wire = &checked{Bus: bridge}
+		return d.find(s)
+	})
+	if err != nil {
+		return nil, bus.NotOpened(b, addr, err)
+	}
+	return d, nil
+}
+
+// find makes the list of thermometers.
+func (d *Device) find(s Settings) error {
+	for _, p := range s.Probes {
+		rom, err := parseROM(p.ROM)
+		if err != nil {
+			return err
+		}
+		d.probes = append(d.probes, probe{series: p.series(), rom: rom})
+	}
+	if len(s.Probes) > 0 {
+		return nil
+	}
+	roms, err := thermometers(d.wire)
+	if err != nil {
+		return err
+	}
+	if len(roms) != 1 {
+		return fmt.Errorf("%w: there are %d on the wire %v (name them under probes)", ErrWhich, len(roms), names(roms))
+	}
+	d.probes = []probe{{series: defaultSeries, rom: roms[0]}}
+	return nil
+}
+
+// Search returns the names of the thermometers behind a DS2482, for a caller that looks for sensors.
+func Search(ctx context.Context, b i2c.Bus, addr uint16) (roms []string, err error) {
+	g := &bus.Guard{BusCloser: kept{b}}
+	err = g.Do(ctx, func() error {
+		bridge, err := ds248x.New(g, addr, &ds248x.DefaultOpts)
+		if err != nil {
+			return err
+		}
+		found, err := thermometers(bridge)
+		roms = names(found)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("search the 1-wire bus of the DS2482 at %#x: %w", addr, err)
+	}
+	return roms, nil
+}
+
+// kept is a bus that somebody else closes.
+type kept struct{ i2c.Bus }
+
+func (kept) Close() error { return nil }
+
+// thermometers returns the addresses of all DS18B20s on a wire.
+func thermometers(wire onewire.Bus) (roms []onewire.Address, err error) {
+	all, err := wire.Search(false)
+	if err != nil {
+		return nil, err
+	}
+	for _, rom := range all {
+		if byte(rom) == byte(ds18b20.DS18B20) {
+			roms = append(roms, rom)
+		}
+	}
+	return roms, nil
+}
+
+// Read lets all thermometers measure at once and asks each for its result. One that
+// does not answer well is absent; when none does, that is an error.
+func (d *Device) Read(ctx context.Context) (out []record.Cell, err error) {
+	err = d.bus.Do(ctx, func() error {
+		if err := d.each(d.introduce); err != nil {
+			return err
+		}
+		if err := ds18b20.StartAll(d.wire); err != nil {
+			return err
+		}
+		if err := bus.Sleep(ctx, conversion(d.bits)); err != nil {
+			return err
+		}
+		return d.each(func(p *probe) error {
+			if p.chip == nil {
+				return p.err
+			}
+			t, err := d.wire.temperature(p.chip)
+			if err == nil {
+				out = append(out, cell(p.series, t))
+			}
+			return err
+		})
+	})
+	if err == nil && len(out) == 0 {
+		err = errSilent
+		for _, p := range d.probes {
+			err = errors.Join(err, fmt.Errorf("%s: %w", name(p.rom), p.err))
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read 1-wire bus of %s: %w", d.wire, err)
+	}
+	return out, nil
+}
+
+// errSilent is what a wire with no good answer is.
+var errSilent = errors.New("no thermometer answered")
+
+// each does something with every thermometer. An error of one is kept with it; one of the bridge ends the round.
+func (d *Device) each(do func(*probe) error) error {
+	for i := range d.probes {
+		p := &d.probes[i]
+		p.err = do(p)
+		if p.err != nil && !onTheWire(p.err) {
+			return p.err
+		}
+	}
+	return nil
+}
+
+// introduce sets up a thermometer that has not answered yet, if it does now.
+func (d *Device) introduce(p *probe) (err error) {
+	if p.chip == nil {
+		p.chip, err = ds18b20.New(d.wire, p.rom, d.bits)
+	}
+	return err
+}
+
+// onTheWire tells whether an error is one of the 1-wire bus, after which the bridge still works.
+func onTheWire(err error) bool {
+	var e onewire.BusError // not an error by itself, so AsType does not take it
+	return errors.As(err, &e) && e.BusError()
+}
+
+// Close closes the I2C bus.
+func (d *Device) Close() error { return d.bus.Close() }
+
+// conversion is how long a conversion takes at most (DS18B20 data sheet, table 2).
+func conversion(bits int) time.Duration { return 94 * time.Millisecond << (bits - 9) }
+
+// cell turns nK into sixteenths of a degree, which have four decimals.
+func cell(series string, t physic.Temperature) record.Cell {
+	tenthMilli := sensor.Rounded(int64(t-physic.ZeroCelsius), int64(100*physic.MicroKelvin))
+	return record.FloatCell(series, "Cel", sensor.Decimal(tenthMilli, 4))
+}
+
+// checked is a wire that takes no scratchpad for good which cannot be one. Nine
+// zeros, as a shorted wire gives them, fit their checksum.
+type checked struct {
+	onewire.Bus
+	pad [9]byte // the last scratchpad
+}
+
+// Tx implements onewire.Bus.
+func (c *checked) Tx(w, r []byte, power onewire.Pullup) error {
+	if err := c.Bus.Tx(w, r, power); err != nil {
+		return err
+	}
+	if len(r) == len(c.pad) {
+		copy(c.pad[:], r)
+		if r[4]&0x9F != 0x1F { // bits of the configuration that are always ones
+			return shorted{}
+		}
+	}
+	return nil
+}
+
+// temperature returns what a thermometer measured last. 85 degrees is also what it
+// says when it has measured nothing since it got power, so the driver refuses them;
+// a byte that is 0x0C then and 0x10 after a measurement of 85 tells the two apart.
+func (c *checked) temperature(chip *ds18b20.Dev) (physic.Temperature, error) {
+	t, err := chip.LastTemp()
+	if err != nil && onewire.CheckCRC(c.pad[:]) && c.pad[0] == 0x50 && c.pad[1] == 0x05 && c.pad[6] == 0x10 {
+		return 85*physic.Kelvin + physic.ZeroCelsius, nil
+	}
+	return t, err
+}
+
+// shorted is the error of such a scratchpad.
+type shorted struct{}
+
+func (shorted) Error() string  { return "the answer is not a scratchpad (is the wire shorted?)" }
+func (shorted) BusError() bool { return true }
