@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/headwater-iot/headwater/gateway/internal/commit"
+	"github.com/headwater-iot/headwater/gateway/internal/intake"
 	"github.com/headwater-iot/headwater/gateway/internal/lake"
 	"github.com/headwater-iot/headwater/gateway/internal/land"
 	"github.com/headwater-iot/headwater/gateway/internal/log"
@@ -15,16 +17,24 @@ import (
 // intakeLog is the log as intake sees it.
 type intakeLog struct {
 	*log.Log
-	segment int64
+	lake *lake.Lake
 }
 
 func (l intakeLog) Append(ctx context.Context, kind uint8, partition int, client string, payload []byte) error {
 	_, err := l.Log.Append(ctx, log.Record{Kind: log.Kind(kind), Partition: partition, Client: client, Payload: payload})
+	if errors.Is(err, log.ErrShare) {
+		return fmt.Errorf("%w: %w", intake.ErrShare, err)
+	}
 	return err
 }
 
-// Backlog is exact to a segment: the last one is kept whether it has landed or not, so it does not count.
-func (l intakeLog) Backlog() int64 { return max(0, l.Stats().Bytes-l.segment) }
+// Backlog is without end while a disk is at its reserve: what can wait on the devices had better.
+func (l intakeLog) Backlog() int64 {
+	if l.Full() || l.lake.Full() {
+		return math.MaxInt64
+	}
+	return l.Unlanded()
+}
 
 // landLog is the log as landing sees it.
 type landLog struct{ *log.Log }

@@ -74,6 +74,7 @@ func (g *Gateway) open(ctx context.Context) (err error) {
 	}
 	g.lake, err = lake.Open(ctx, lake.Config{
 		Dir: g.settings.Lake(), Logger: g.opt.Logger, Meter: g.meter, Partitions: g.settings.Log.Partitions, Step: dieAt(g.opt),
+		ReservePercent: g.settings.Commit.ReservePercent, Health: g.board,
 	})
 	if err != nil {
 		return err
@@ -81,7 +82,8 @@ func (g *Gateway) open(ctx context.Context) (err error) {
 	g.log, err = log.Open(log.Config{
 		Dir: filepath.Join(g.settings.State(), "log"), Partitions: g.settings.Log.Partitions,
 		SegmentBytes: int64(g.settings.Log.Segment), ReservePercent: g.settings.Log.ReservePercent,
-		Logger: g.opt.Logger, Meter: g.meter, Health: g.board,
+		SharePercent: g.settings.Log.SharePercent,
+		Logger:       g.opt.Logger, Meter: g.meter, Health: g.board,
 	})
 	if err != nil {
 		return err

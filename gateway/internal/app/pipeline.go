@@ -22,7 +22,7 @@ func (g *Gateway) stages() []run.Stage {
 		Log: g.log.ID(), Lookup: g.lake.Cursor, Logger: logger, Meter: g.meter, Health: g.board, Attempts: g.attempts,
 	})
 	g.intake = intake.New(intake.Config{
-		Log:  intakeLog{g.log, int64(g.settings.Log.Segment)},
+		Log:  intakeLog{g.log, g.lake},
 		Lake: g.lake.ID(), LogID: g.log.ID(), Start: g.log.Start(), Partitions: g.log.Partitions(),
 		Publisher: g.door, Logger: logger, Meter: g.meter, Health: g.board,
 	})

@@ -10,6 +10,10 @@
 //	    (TestTopicsOfOthersAreRefused). Its id names the device it speaks for.
 //	I3  A stranger costs little: no packet above 256 KiB, the first not above 16, 10 s to say CONNECT, so many
 //	    connections in all and per address (TestOversizePacketClosesAtOnce, TestFirstPacketIsShort, TestSilentConnectionIsDropped, TestConnectionLimits).
+//	    128 packets above 16 KiB are in memory at a time, and who is slow to send one goes when others wait
+//	    (TestSlowLargePacketsMakeRoom). Idle connections do not lock out those who work: at the limit the oldest that
+//	    has not said CONNECT goes, then the oldest that has said nothing since, then one that has been silent for three
+//	    minutes (TestIdleConnectionsMakeRoom).
 //	I4  A second session with the id of a living one takes over, after the first has ended with all it was doing
 //	    (TestTakeover).
 //	I5  No address but loopback is listened on without the word of the operator (TestListenAddresses).

@@ -39,6 +39,9 @@ type Config struct {
 	Connections, PerAddress int
 	ConnectWithin           time.Duration
 
+	large     int           // large packets in memory; 0 = maxLarge
+	slowAfter time.Duration // 0 = slowAfter
+
 	Logger *slog.Logger
 	Meter  *meter.Registry
 	Health *health.Board
@@ -63,6 +66,17 @@ func Open(cfg Config) (*Door, error) {
 	if cfg.ConnectWithin == 0 {
 		cfg.ConnectWithin = DefaultConnectWithin
 	}
+	if cfg.large == 0 {
+		cfg.large = maxLarge
+	}
+	if cfg.slowAfter == 0 {
+		cfg.slowAfter = slowAfter
+	}
+	if n := allowed(cfg.Connections); n < cfg.Connections {
+		cfg.Logger.Warn("the limit of open files allows fewer connections than configured; raise it (LimitNOFILE in systemd)",
+			"connections", n, "wanted", cfg.Connections)
+		cfg.Connections = n
+	}
 	l, err := listen(&cfg)
 	if err != nil {
 		return nil, err
@@ -85,7 +99,7 @@ func capabilities(connections int) *mqtt.Capabilities {
 	c.MaximumPacketSize = door.MaxPacket
 	c.MinimumProtocolVersion = version311
 	c.MaximumQos = 1
-	c.MaximumClients = int64(connections)
+	c.MaximumClients = 2 * int64(connections) // the gate keeps the limit; those that it has just ended are still known here
 	c.MaximumClientWritesPending = writesPending
 	c.MaximumInflight = inflight
 	c.MaximumMessageExpiryInterval = 0 // else retained acks are dropped after a day

@@ -1,7 +1,7 @@
 package frontdoor
 
 import (
-	"encoding/binary"
+	"container/list"
 	"errors"
 	"log/slog"
 	"net"
@@ -15,10 +15,7 @@ const (
 	acceptPause = 50 * time.Millisecond // after an accept that failed: no file descriptor is free, for one
 	drainWithin = 2 * time.Second       // for the last answer to a client that does not read
 	maxConnect  = 16 << 10              // bytes of a CONNECT: client id, and what we ignore
-	longestHead = 5                     // bytes of an MQTT header; the broker refuses a longer one
 )
-
-var errConnect = errors.New("the first packet is too long for a CONNECT")
 
 // gate accepts connections within limits and knows which session each one is. It is the broker's only listener.
 type gate struct {
@@ -28,46 +25,49 @@ type gate struct {
 	closing  chan struct{}
 	done     sync.WaitGroup // the connections
 
+	large chan struct{} // one for each large packet in memory
+
 	mu      sync.Mutex
 	closed  bool
 	open    map[*conn]struct{}
 	from    map[string]int   // connections per address
 	session map[string]*conn // by client id
+	ranks   [ranks]list.List // of open connections, the one to go first in front
+	coming  list.List        // connections in the middle of a large packet, oldest first
 }
 
 func newGate(l net.Listener, cfg *Config, count *counters) *gate {
 	return &gate{
 		listener: l, cfg: cfg, count: count, closing: make(chan struct{}),
-		open: map[*conn]struct{}{}, from: map[string]int{}, session: map[string]*conn{},
+		large: make(chan struct{}, cfg.large), open: map[*conn]struct{}{}, from: map[string]int{}, session: map[string]*conn{},
 	}
 }
 
 // conn is an accepted connection.
 type conn struct {
 	net.Conn
-	head    []byte // of the first packet, until its length is known; belongs to the reader
-	checked bool   // its length is known
+	gate    *gate
+	in      framing // belongs to the reader
 	address string
-	id      string        // client id once it is known; belongs to gate.mu
 	ended   chan struct{} // closed when the broker has let go of it
+	gone    chan struct{} // closed by the first Close
+	once    sync.Once     // closes gone
+
+	// These belong to gate.mu.
+	id    string // client id once it is known
+	rank  rank
+	place *list.Element // in its rank
+	heard time.Time     // when it came, or was last of use
+	left  bool          // it counts no more
 
 	mu       sync.Mutex
 	draining bool // deadlines stay as they are
 }
 
-// Read refuses a first packet that is too long for a CONNECT: the broker makes room for a whole packet as soon as it has
-// read its length, and would do so for strangers up to MaxPacket.
-func (c *conn) Read(b []byte) (int, error) {
-	n, err := c.Conn.Read(b)
-	for i := 0; i < n && !c.checked; i++ {
-		c.head = append(c.head, b[i])
-		length, size := binary.Uvarint(c.head[1:]) // MQTT counts in the same way
-		c.checked = size > 0 || len(c.head) == longestHead
-		if size > 0 && length > maxConnect {
-			return 0, errConnect
-		}
-	}
-	return n, err
+// Close closes the connection; who waits in its Read sees it.
+func (c *conn) Close() error {
+	c.once.Do(func() { close(c.gone) })
+	return c.Conn.Close()
 }
 
 // SetDeadline is called by the broker before every packet.
@@ -130,16 +130,17 @@ func (g *gate) admit(raw net.Conn) (*conn, string) {
 	switch {
 	case g.closed:
 		return nil, "closing"
-	case len(g.open) >= g.cfg.Connections:
-		return nil, "connections"
-	case !loopback && g.from[address] >= g.cfg.PerAddress:
+	case !loopback && g.from[address] >= g.cfg.PerAddress && !g.evict(func(c *conn) bool { return c.address == address }):
 		return nil, "per_address"
+	case len(g.open) >= g.cfg.Connections && !g.evict(func(*conn) bool { return true }):
+		return nil, "connections"
 	}
-	c := &conn{Conn: raw, address: address, ended: make(chan struct{})}
+	c := &conn{Conn: raw, gate: g, address: address, ended: make(chan struct{}), gone: make(chan struct{})}
 	// The broker sets the next deadline when it has read CONNECT.
 	_ = c.Conn.SetDeadline(time.Now().Add(g.cfg.ConnectWithin))
 	g.open[c] = struct{}{}
 	g.from[address]++
+	g.rankAs(c, stranger)
 	g.done.Add(1)
 	return c, ""
 }
@@ -151,17 +152,18 @@ func (g *gate) enter(id string, c *conn) (old *conn) {
 	old = g.session[id]
 	g.session[id] = c
 	c.id = id
+	if !c.left {
+		g.rankAs(c, named)
+	}
 	return old
 }
 
 // leave forgets a connection that the broker has let go of.
 func (g *gate) leave(c *conn) {
 	_ = c.Close() // usually closed already
+	g.release(c)
 	g.mu.Lock()
-	delete(g.open, c)
-	if g.from[c.address]--; g.from[c.address] == 0 {
-		delete(g.from, c.address)
-	}
+	g.forget(c)
 	if g.session[c.id] == c {
 		delete(g.session, c.id)
 	}

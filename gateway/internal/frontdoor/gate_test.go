@@ -88,6 +88,8 @@ func TestSilentConnectionIsDropped(t *testing.T) {
 func TestConnectionLimits(t *testing.T) {
 	d := start(t, handler{}, func(c *Config) { c.Connections = 2 })
 	first, second := dial(t, d, "dev1"), dial(t, d, "dev2")
+	say(t, first, "dev1")
+	say(t, second, "dev2")
 	closed(t, rawDial(t, d))
 	if refused(d, "connections") != 1 {
 		t.Error("not counted")
@@ -127,6 +129,7 @@ func TestConnectionsPerAddress(t *testing.T) {
 	if c == nil {
 		t.Fatal("the first of an address was refused")
 	}
+	g.served(c)
 	if again, reason := g.admit(lanConn{near}); again != nil || reason != "per_address" {
 		t.Errorf("the second of an address: %v, %q", again, reason)
 	}

@@ -134,6 +134,9 @@ func (h *hook) OnPublish(cl *mqtt.Client, pk packets.Packet) (packets.Packet, er
 		cl.Stop(err)
 		return pk, packets.ErrRejectPacket // no PUBACK
 	}
+	if c, ok := cl.Net.Conn.(*conn); ok {
+		h.door.gate.served(c)
+	}
 	return pk, packets.CodeSuccessIgnore // PUBACK, and to nobody else
 }
 

@@ -29,6 +29,8 @@ const (
 	DefaultSegment = 64 << 20
 	// DefaultReserve is the share of a disk that ingest leaves for expiry and repair, in percent.
 	DefaultReserve = 5
+	// DefaultShare lets ten devices fail at once before the log is full for all, in percent.
+	DefaultShare = 10
 	// DefaultCommitEvery is the freshness an analyst sees when little arrives.
 	DefaultCommitEvery = time.Second
 	// DefaultCommitStretch is how far a busy gateway may stretch it, for larger files.
@@ -74,13 +76,15 @@ type Log struct {
 	Partitions     int             `yaml:"partitions"` // fixed when the lake is born
 	Segment        strictyaml.Size `yaml:"segment"`
 	ReservePercent int             `yaml:"reserve_percent"`
+	SharePercent   int             `yaml:"share_percent"` // for one device, until it lands
 }
 
-// Commit says how often the lake gets a snapshot.
+// Commit says how often the lake gets a snapshot, and how much of its disk that leaves.
 type Commit struct {
-	Every   time.Duration   `yaml:"every"`
-	Stretch time.Duration   `yaml:"stretch"`
-	Bytes   strictyaml.Size `yaml:"bytes"`
+	Every          time.Duration   `yaml:"every"`
+	Stretch        time.Duration   `yaml:"stretch"`
+	Bytes          strictyaml.Size `yaml:"bytes"`
+	ReservePercent int             `yaml:"reserve_percent"`
 }
 
 // Maintain says how often the lake is kept tidy.
@@ -95,8 +99,8 @@ func Default() Settings {
 		Memory:   DefaultMemory,
 		MQTT:     MQTT{Listen: DefaultMQTT, ClientID: DefaultClientID},
 		HTTP:     HTTP{Listen: DefaultHTTP},
-		Log:      Log{Partitions: DefaultPartitions, Segment: DefaultSegment, ReservePercent: DefaultReserve},
-		Commit:   Commit{Every: DefaultCommitEvery, Stretch: DefaultCommitStretch, Bytes: DefaultCommitBytes},
+		Log:      Log{Partitions: DefaultPartitions, Segment: DefaultSegment, ReservePercent: DefaultReserve, SharePercent: DefaultShare},
+		Commit:   Commit{Every: DefaultCommitEvery, Stretch: DefaultCommitStretch, Bytes: DefaultCommitBytes, ReservePercent: DefaultReserve},
 		Maintain: Maintain{Every: DefaultMaintainEvery},
 	}
 }
@@ -140,8 +144,13 @@ func (s *Settings) Check() error {
 	if s.Log.Segment < 1<<20 {
 		bad("log.segment", "is %d bytes; want at least 1MiB", s.Log.Segment)
 	}
-	if s.Log.ReservePercent < 0 || s.Log.ReservePercent > 50 {
-		bad("log.reserve_percent", "is %d; want 0 to 50", s.Log.ReservePercent)
+	for path, percent := range map[string]int{"log.reserve_percent": s.Log.ReservePercent, "commit.reserve_percent": s.Commit.ReservePercent} {
+		if percent < 0 || percent > 50 {
+			bad(path, "is %d; want 0 to 50", percent)
+		}
+	}
+	if s.Log.SharePercent < 0 || s.Log.SharePercent > 100 {
+		bad("log.share_percent", "is %d; want 0 (no limit) to 100", s.Log.SharePercent)
 	}
 	if s.Commit.Every <= 0 || s.Commit.Stretch < s.Commit.Every {
 		bad("commit", "every is %s and stretch %s; want 0 < every <= stretch", s.Commit.Every, s.Commit.Stretch)
