@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/headwater-iot/headwater/agent/internal/sensor"
+	"github.com/headwater-iot/headwater/agent/internal/sensor/sysfs"
 	"github.com/headwater-iot/headwater/shared/record"
 )
 
@@ -26,9 +26,7 @@ type Settings struct {
 
 // Check reports every problem of the settings.
 func (s Settings) Check(report sensor.Report) {
-	if s.Root != "" && !filepath.IsAbs(s.Root) {
-		report("root", "must be an absolute path, not %q", s.Root)
-	}
+	sysfs.CheckRoot(s.Root, report)
 	if s.Disk != "" && !filepath.IsAbs(s.Disk) {
 		report("disk", "must be an absolute path, not %q", s.Disk)
 	}
@@ -42,7 +40,7 @@ var ErrNothing = errors.New("found none of the kernel's files")
 
 // Machine reads the machine. It implements sensor.Driver.
 type Machine struct {
-	root     string
+	tree     sysfs.Tree
 	disk     string
 	nets     []string
 	statfs   func(path string) (space, error)
@@ -57,10 +55,7 @@ type space struct{ total, free, inodes, inodesFree uint64 }
 func New(s Settings) (*Machine, error) { return find(s, statfs) }
 
 func find(s Settings, statfs func(string) (space, error)) (*Machine, error) {
-	m := &Machine{root: s.Root, disk: s.Disk, nets: s.Interfaces, statfs: statfs}
-	if m.root == "" {
-		m.root = "/"
-	}
+	m := &Machine{tree: sysfs.Tree(s.Root), disk: s.Disk, nets: s.Interfaces, statfs: statfs}
 	if m.disk == "" {
 		m.disk = "/"
 	}
@@ -68,9 +63,10 @@ func find(s Settings, statfs func(string) (space, error)) (*Machine, error) {
 	for _, t := range m.temperatures() {
 		parts = append(parts, t.read)
 	}
+	parts = append(append(parts, m.throttling()...), m.wear()...)
 	var errs []error
 	for _, part := range parts {
-		cells, err := part()
+		cells, err := sysfs.Soon(part)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -81,7 +77,7 @@ func find(s Settings, statfs func(string) (space, error)) (*Machine, error) {
 		}
 	}
 	if len(m.parts) == 0 {
-		return nil, fmt.Errorf("look at the machine below %s: %w: %w", m.root, ErrNothing, errors.Join(errs...))
+		return nil, fmt.Errorf("look at the machine below %s: %w: %w", m.tree.Path("/"), ErrNothing, errors.Join(errs...))
 	}
 	return m, nil
 }
@@ -109,14 +105,8 @@ func (m *Machine) Read(ctx context.Context) ([]record.Cell, error) {
 	return out, nil
 }
 
-// text reads a small file below the root.
-func (m *Machine) text(path string) (string, error) {
-	b, err := os.ReadFile(filepath.Join(m.root, path))
-	return strings.TrimSpace(string(b)), err
-}
-
 func (m *Machine) load() ([]record.Cell, error) {
-	text, err := m.text("proc/loadavg")
+	text, err := m.tree.Text("proc/loadavg")
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +126,7 @@ func (m *Machine) load() ([]record.Cell, error) {
 }
 
 func (m *Machine) uptime() ([]record.Cell, error) {
-	text, err := m.text("proc/uptime")
+	text, err := m.tree.Text("proc/uptime")
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +139,7 @@ func (m *Machine) uptime() ([]record.Cell, error) {
 }
 
 func (m *Machine) memory() ([]record.Cell, error) {
-	text, err := m.text("proc/meminfo")
+	text, err := m.tree.Text("proc/meminfo")
 	if err != nil {
 		return nil, err
 	}
@@ -178,7 +168,7 @@ type traffic struct{ rx, tx int64 }
 
 // network sums all interfaces but lo, or gives those that were asked for one by one.
 func (m *Machine) network() ([]record.Cell, error) {
-	text, err := m.text("proc/net/dev")
+	text, err := m.tree.Text("proc/net/dev")
 	if err != nil {
 		return nil, err
 	}
@@ -206,11 +196,11 @@ func (m *Machine) network() ([]record.Cell, error) {
 	var out []record.Cell
 	for _, name := range m.nets {
 		if t, ok := seen[name]; ok {
-			out = append(out, t.cells("net_"+plain(name)+"_")...)
+			out = append(out, t.cells("net_"+sysfs.Plain(name)+"_")...)
 			continue
 		}
 		// It was asked for, so it is due even while it is not there.
-		for _, c := range (traffic{}).cells("net_" + plain(name) + "_") {
+		for _, c := range (traffic{}).cells("net_" + sysfs.Plain(name) + "_") {
 			out = append(out, record.FailedCell(c.Series, c.Unit, c.Kind))
 		}
 	}
@@ -222,7 +212,7 @@ func (t traffic) cells(prefix string) []record.Cell {
 }
 
 func (m *Machine) space() ([]record.Cell, error) {
-	s, err := m.statfs(filepath.Join(m.root, m.disk))
+	s, err := m.statfs(m.tree.Path(m.disk))
 	if err != nil {
 		return nil, fmt.Errorf("room on %s: %w", m.disk, err)
 	}

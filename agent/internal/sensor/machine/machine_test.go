@@ -116,14 +116,13 @@ func TestWhatIsGoneIsLeftOut(t *testing.T) {
 	if err := os.RemoveAll(filepath.Join(root, "proc")); err != nil {
 		t.Fatal(err)
 	}
-	m.statfs = func(string) (space, error) { return space{}, os.ErrNotExist }
+	m.statfs = none
 	if cells, err := m.Read(t.Context()); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("an empty machine gave %+v, %v", cells, err)
 	}
 }
 
 func TestNothingToRead(t *testing.T) {
-	none := func(string) (space, error) { return space{}, os.ErrNotExist }
 	if _, err := find(Settings{Root: t.TempDir()}, none); !errors.Is(err, ErrNothing) {
 		t.Errorf("got %v", err)
 	}
