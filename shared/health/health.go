@@ -3,6 +3,7 @@ package health
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -140,6 +141,18 @@ func (b *Board) Snapshot() []Status {
 		return cmp.Or(cmp.Compare(y.Severity, x.Severity), cmp.Compare(x.Code, y.Code))
 	})
 	return out
+}
+
+// Sentence names the first condition of the snapshot and counts the others, for a line of text.
+func (b *Board) Sentence() string {
+	up := b.Snapshot()
+	switch len(up) {
+	case 0:
+		return "nothing is wrong"
+	case 1:
+		return up[0].Severity.String() + ": " + up[0].Title
+	}
+	return fmt.Sprintf("%s: %s (and %d more)", up[0].Severity, up[0].Title, len(up)-1)
 }
 
 // Close stops the timers of conditions that are up but not shown yet.

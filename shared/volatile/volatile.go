@@ -109,3 +109,9 @@ func numbered(name, prefix string) bool {
 	_, err := strconv.ParseUint(digits, 10, 32)
 	return ok && err == nil
 }
+
+// Warning is what an operator is told of a data directory, with what Why says of it.
+func Warning(dir, why string) string {
+	return fmt.Sprintf("WARNING: the data directory %s lies in memory: %s. A reboot or a power cut takes what is in it. "+
+		"Choose a directory on flash or disk: data: in the configuration, or --data", dir, why)
+}

@@ -9,6 +9,7 @@ import (
 	"github.com/headwater-iot/headwater/shared/health"
 	"github.com/headwater-iot/headwater/shared/meter"
 	"github.com/headwater-iot/headwater/shared/record"
+	"github.com/headwater-iot/headwater/shared/service"
 )
 
 const (
@@ -52,6 +53,7 @@ type line struct {
 	standing *health.Condition
 	complain throttle
 	work     *worker
+	pulse    *service.Pulse
 	hung     bool // a read was abandoned and has not returned
 
 	mu     sync.Mutex
@@ -106,6 +108,8 @@ func (l *line) run(ctx context.Context) {
 		return
 	}
 	l.work = newWorker(l.sensor.Open, l.s.config.Clock)
+	l.pulse = l.s.config.Service.Pulse("sensor " + l.sensor.Name)
+	defer l.pulse.Rest()
 	defer l.stop()
 
 	interval := l.sensor.Interval.Microseconds()
@@ -151,6 +155,7 @@ func (l *line) sleepUntil(ctx context.Context, us int64) bool {
 		if wait <= 0 {
 			return ctx.Err() == nil
 		}
+		l.pulse.Due(time.Duration(wait) * time.Microsecond)
 		// The timer's clock stands still while the machine sleeps and ours does not, so look again.
 		timer := time.NewTimer(time.Duration(wait) * time.Microsecond)
 		select {
@@ -166,6 +171,7 @@ func (l *line) sleepUntil(ctx context.Context, us int64) bool {
 func (l *line) tick(ctx context.Context) {
 	began := l.s.begin(l)
 	defer l.s.end(l)
+	l.pulse.Due(l.sensor.Timeout)
 	a := l.read(ctx)
 	if a.reason != "" && ctx.Err() != nil {
 		l.missed.Inc() // the stop of the agent ended this read, not the sensor
@@ -181,6 +187,7 @@ func (l *line) tick(ctx context.Context) {
 		l.errs[a.reason].Add(uint64(len(row.Cells)))
 		l.blame(a)
 	}
+	l.pulse.Due(0)
 	if err := l.s.accept(row); err != nil {
 		l.s.m.dropped.Add(uint64(len(row.Cells)))
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/headwater-iot/headwater/shared/health"
 	"github.com/headwater-iot/headwater/shared/meter"
 	"github.com/headwater-iot/headwater/shared/record"
+	"github.com/headwater-iot/headwater/shared/service"
 )
 
 // Driver reads one sensor. Read is called by one goroutine at a time and should
@@ -43,7 +44,7 @@ type Sensor struct {
 	Source   Source
 }
 
-// Config says what a Sampler works with. Meter and Health may be nil.
+// Config says what a Sampler works with. Meter, Health and Service may be nil.
 type Config struct {
 	Sensors []Sensor
 	Clock   Clock
@@ -51,6 +52,7 @@ type Config struct {
 	Logger  *slog.Logger
 	Meter   *meter.Registry
 	Health  *health.Board
+	Service *service.Manager // each sensor that is read by a schedule shows it a pulse
 }
 
 // Sampler reads all sensors.
