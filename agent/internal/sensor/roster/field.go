@@ -5,6 +5,7 @@ import (
 
 	"github.com/headwater-iot/headwater/agent/internal/sensor"
 	"github.com/headwater-iot/headwater/agent/internal/sensor/modbus"
+	"github.com/headwater-iot/headwater/agent/internal/sensor/nmea"
 )
 
 func planModbus(s *Settings, d Deps, p *sensor.Plan) error {
@@ -19,6 +20,19 @@ func planModbus(s *Settings, d Deps, p *sensor.Plan) error {
 			return nil, err // and not a nil *Device in an interface
 		}
 		return device, nil
+	}
+	return nil
+}
+
+func planNMEA(s *Settings, d Deps, p *sensor.Plan) error {
+	settings := *s.NMEA
+	p.Announce = settings.Announce()
+	p.Open = func(ctx context.Context) (sensor.Driver, error) {
+		receiver, err := nmea.Open(ctx, settings, s.Name, d.Meter)
+		if err != nil {
+			return nil, err // and not a nil *Receiver in an interface
+		}
+		return receiver, nil
 	}
 	return nil
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/headwater-iot/headwater/agent/internal/sensor/machine"
 	"github.com/headwater-iot/headwater/agent/internal/sensor/mcp9808"
 	"github.com/headwater-iot/headwater/agent/internal/sensor/modbus"
+	"github.com/headwater-iot/headwater/agent/internal/sensor/nmea"
 	"github.com/headwater-iot/headwater/agent/internal/sensor/power"
 	"github.com/headwater-iot/headwater/agent/internal/sensor/replay"
 	"github.com/headwater-iot/headwater/agent/internal/sensor/sht4x"
@@ -75,6 +76,8 @@ type Settings struct {
 	Counter *counter.Settings `yaml:"counter,omitempty"`
 	// Modbus is a device that speaks Modbus over TCP or a serial line.
 	Modbus *modbus.Settings `yaml:"modbus,omitempty"`
+	// NMEA is a satellite receiver on a serial line or TCP.
+	NMEA *nmea.Settings `yaml:"nmea,omitempty"`
 	// Replay gives the rows of CSV files, once.
 	Replay *replay.Settings `yaml:"replay,omitempty"`
 }
@@ -111,6 +114,7 @@ func Kinds() map[string]Kind {
 		"w1":           {func(s *Settings) func(sensor.Report) { return check(s.W1) }, planW1},
 		"power_supply": {func(s *Settings) func(sensor.Report) { return check(s.PowerSupply) }, planPower},
 		"modbus":       {func(s *Settings) func(sensor.Report) { return check(s.Modbus) }, planModbus},
+		"nmea":         {func(s *Settings) func(sensor.Report) { return check(s.NMEA) }, planNMEA},
 		"replay":       {func(s *Settings) func(sensor.Report) { return check(s.Replay) }, planReplay},
 	}
 }
@@ -177,6 +181,8 @@ func (s *Settings) series() int {
 		return len(s.SHT4x.Announce())
 	case s.Modbus != nil:
 		return len(s.Modbus.Announce())
+	case s.NMEA != nil:
+		return len(s.NMEA.Announce())
 	case s.Counter != nil, s.Machine != nil, s.IIO != nil, s.W1 != nil, s.PowerSupply != nil:
 		return 1 // or more, once the machine was looked at
 	default:
