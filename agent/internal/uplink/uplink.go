@@ -85,6 +85,7 @@ type Config struct {
 	Owner    string
 	Tags     map[string]string
 	Schedule map[string]uint64 // series -> interval in ms
+	RetryMax time.Duration     // longest wait between two tries to connect; 0 = two minutes, which a fleet needs
 
 	Queue  Queue
 	Teller Teller
@@ -152,6 +153,7 @@ func New(cfg Config) (*Uplink, error) {
 
 		log: cfg.Log.With("system", "uplink"), meters: newMeters(cfg.Meter), conds: newConditions(cfg.Health),
 	}
+	u.pace.retryMax = cmp.Or(cfg.RetryMax, u.pace.retryMax)
 	u.dial = pahoDialer(withoutPath(broker), cfg.Client, func() { u.meters.overrun.Inc() })
 	return u, nil
 }

@@ -1,0 +1,31 @@
+// Package importer lands the readings of CSV files exactly once. The file is its own outbox: what the gateway has not
+// got is read from it again, so nothing is kept beside it, and a run on another host goes on where the last one ended.
+//
+// It promises:
+//
+//	I1  The same file, read to the same rows, has the same epoch, and in it every reading the same seq, on every
+//	    host and in every run.                               TestSameFileSameBatches, TestNumberingIsPinned
+//	I2  Done means that every reading and the end of the epoch have landed, by an ack that names this connection.
+//	                                                         TestDoneMeansLanded
+//	I3  What the gateway has is not sent again; what a new log lost is, and what a new lake lost.
+//	                                                         TestSecondRunSendsNothing, TestNewLogVoidsStored
+//	I4  A file that changes while it is read ends the import before its `end`: no batch is made of other bytes than
+//	    those that named the epoch.                          TestChangedFileStops
+//	I5  Memory is bounded: about 60 bytes for each 3,000 rows or so, and one batch.
+//
+// The epoch is the first 8 bytes, big-endian, of
+//
+//	SHA-256("headwater import 1" 0 device 0 SHA-256(file) SHA-256(rows))
+//
+// where rows are what was read by the options: names, units, times and values. It is the mapping as it took effect
+// rather than as it was spelled: naming a time format that would have been found, or a zone that no time needs, does
+// not land a file twice. 1 is the version of the numbering: it rises with any change to how rows are cut into batches,
+// or how package seal numbers them.
+//
+// Rows are cut in file order into batches of as many as fit 200 KiB if nothing compressed, at most 16,384, and fewer
+// only where 1 MiB of the file is full before. A bad row takes no seq, nor does an empty cell.
+//
+// To the gateway an import is an epoch of its own that has ended and is wholly held: an unfinished one shows in the ledger as pending.
+//
+// What can be lost: nothing that the file still holds. A bad row does not land; it is named and counted.
+package importer
