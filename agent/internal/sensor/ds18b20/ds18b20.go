@@ -215,15 +215,22 @@ func (c *checked) Tx(w, r []byte, power onewire.Pullup) error {
 }
 
 // temperature returns what a thermometer measured last. 85 degrees is also what it
-// says when it has measured nothing since it got power, so the driver refuses them;
-// a byte that is 0x0C then and 0x10 after a measurement of 85 tells the two apart.
+// says when it has measured nothing since it got power; a byte that is 0x0C then and
+// 0x10 after a measurement of 85 tells the two apart. The driver means to refuse 85
+// degrees, but compares with 85 K.
 func (c *checked) temperature(chip *ds18b20.Dev) (physic.Temperature, error) {
 	t, err := chip.LastTemp()
-	if err != nil && onewire.CheckCRC(c.pad[:]) && c.pad[0] == 0x50 && c.pad[1] == 0x05 && c.pad[6] == 0x10 {
-		return 85*physic.Kelvin + physic.ZeroCelsius, nil
+	if err == nil && c.pad[0] == 0x50 && c.pad[1] == 0x05 && c.pad[6] != 0x10 {
+		return 0, unpowered{}
 	}
 	return t, err
 }
+
+// unpowered is the error of a thermometer that has measured nothing since it got power.
+type unpowered struct{}
+
+func (unpowered) Error() string  { return "it has not measured (has it power, has the wire a pull-up?)" }
+func (unpowered) BusError() bool { return true }
 
 // shorted is the error of such a scratchpad.
 type shorted struct{}

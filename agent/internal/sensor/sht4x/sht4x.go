@@ -34,7 +34,7 @@ func (s Settings) Announce() []record.Cell {
 	return sensor.Floats("temperature", "Cel", "humidity", "%RH")
 }
 
-// measurement returns the command, and the longest time it takes (data sheet, table 5).
+// measurement returns the command, and the longest time it takes (data sheet, timing).
 func (s Settings) measurement() (cmd byte, longest time.Duration) {
 	switch s.Precision {
 	case "low":

@@ -37,7 +37,7 @@ func (c *ads1115) tx(s *scene, w, r []byte) error {
 }
 
 // start begins a conversion. It takes a tenth longer than the rate says, which the
-// data sheet allows (data rate variation, table 7.5).
+// data sheet allows.
 func (c *ads1115) start(s *scene) {
 	rate := []int{8, 16, 32, 64, 128, 250, 475, 860}[c.regs[1]>>5&7]
 	c.ready = s.at.Add(time.Second / time.Duration(rate) * 11 / 10)

@@ -16,7 +16,7 @@ func (c *ina219) power(s *scene) {
 	c.ready = s.at.Add(c.duration())
 }
 
-// duration is the time of a conversion of both voltages (INA219 data sheet, table 5).
+// duration is the time of a conversion of both voltages (INA219 data sheet, configuration register).
 func (c *ina219) duration() time.Duration {
 	one := func(code uint16) time.Duration {
 		if code >= 8 {
@@ -46,7 +46,7 @@ func (c *ina219) tx(s *scene, w, r []byte) error {
 }
 
 // measure fills the registers: shunt in 10 uV, bus in 4 mV above two flags, and
-// current and power by the calibration register (INA219 data sheet, 8.5.3).
+// current and power by the calibration register, as the data sheet says.
 func (c *ina219) measure(s *scene) {
 	w := s.weather()
 	amps := 0.42 + 0.05*(w.Celsius-21.5) + s.noise.NormFloat64()*1e-4

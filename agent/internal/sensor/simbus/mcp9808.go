@@ -16,7 +16,7 @@ func (c *mcp9808) power(s *scene) {
 	c.ready = s.at.Add(c.duration())
 }
 
-// duration is the typical time of a conversion (MCP9808 data sheet, table 5-2): 30 ms to 250 ms.
+// duration is the typical time of a conversion (MCP9808 data sheet, resolution register).
 func (c *mcp9808) duration() time.Duration {
 	return []time.Duration{30, 65, 130, 250}[c.regs[8]&3] * time.Millisecond
 }

@@ -64,7 +64,7 @@ func (w *wire) power(*scene) {
 	}
 }
 
-// power gives the value after power-up, 85 degrees (DS18B20 data sheet, figure 9).
+// power gives the value after power-up, 85 degrees (DS18B20 data sheet, table 1).
 func (p *probe) power() {
 	p.pad = [8]byte{0x50, 0x05, p.eeprom[0], p.eeprom[1], p.eeprom[2], 0xFF, 0x0C, 0x10}
 	p.ready, p.measured = time.Time{}, false
