@@ -67,7 +67,7 @@ func (a *App) open(ctx context.Context) (err error) {
 	if err := a.takeData(); err != nil {
 		return err
 	}
-	if a.clock, err = timebase.System(); err != nil {
+	if a.clock, err = a.openClock(); err != nil {
 		return err
 	}
 	config := a.outboxConfig()

@@ -20,7 +20,7 @@
 //     page says so (TestReadOnlyData, TestFullDataAtTheFirstStart). A full tmpfs only moves
 //     the ring to the heap (TestFullTmpfs).
 //   - Too few file descriptors at the start damage nothing: it waits (TestStartWaitsForFiles).
-//   - Connected, it writes nothing to flash but a line at its start
+//   - Connected, it writes nothing to flash but a line at its start and one a day
 //     (TestConnectedAgentWritesOneLine), and every reading is counted on its way
 //     (TestEveryReadingIsCounted).
 //   - The ring is on tmpfs or on the heap, never on flash (TestRingDirFallsBack).

@@ -12,7 +12,6 @@ import (
 	"github.com/headwater-iot/headwater/agent/internal/uplink"
 	"github.com/headwater-iot/headwater/shared/buildinfo"
 	"github.com/headwater-iot/headwater/shared/run"
-	"github.com/headwater-iot/headwater/shared/wire"
 )
 
 // stages returns the river from its mouth up: run starts them in this order and stops them in reverse.
@@ -72,7 +71,7 @@ func (a *App) outboxConfig() outbox.Config {
 		FlushInterval: s.Outbox.FlushInterval, RingBytes: int(s.Outbox.RingSize),
 		Quota: int64(s.Outbox.Quota), Reserve: int64(s.Outbox.Reserve), Policy: outbox.Policy(s.Outbox.OnFull),
 		Promise: func() int64 { return a.sampler.Promise() }, // asked when there are rows, which come from it
-		Clock:   a.clock, Log: a.log, Meter: a.meter, Health: a.health,
+		Clock:   a.clock, Floor: a.clock.Floor, Log: a.log, Meter: a.meter, Health: a.health,
 	}
 }
 
@@ -88,15 +87,12 @@ func (a *App) uplinkConfig() uplink.Config {
 
 // snapshot is what the status page shows.
 func (a *App) snapshot() status.Snapshot {
-	report, anchor := a.outbox.Report(), a.clock.Anchor()
+	report := a.outbox.Report()
 	s := status.Snapshot{
 		Device: a.settings.Device, Version: buildinfo.Version(),
 		Epoch: a.outbox.Epoch().String(), Boot: a.clock.Boot().String(),
-		Clock: anchor.State.String(), Bytes: report.Bytes, Batches: report.Batches,
+		Clock: clockState(a.clock), Bytes: report.Bytes, Batches: report.Batches,
 		Conditions: a.health.Snapshot(),
-	}
-	if anchor.State > wire.Unsynced {
-		s.Clock += " to " + (time.Duration(anchor.Uncertainty) * time.Microsecond).String()
 	}
 	for _, x := range a.sampler.Status() {
 		s.Sensors = append(s.Sensors, status.Sensor(x))

@@ -36,8 +36,9 @@ type Clock interface {
 	Monotonic() int64
 	// Anchor returns the best anchor of this boot at this moment.
 	Anchor() wire.Anchor
-	// Resume tells the last anchor that an earlier process of this boot gave, before Anchor is called.
-	Resume(last wire.Anchor)
+	// Resume tells the last anchor that an earlier process of this boot gave, and the last Floor that any gave,
+	// before Anchor is called.
+	Resume(last wire.Anchor, floor int64)
 }
 
 // Config is what an outbox needs to know; zero values mean the defaults.
@@ -57,6 +58,7 @@ type Config struct {
 	Rate          float64 // readings per second by the schedule: bounds what a power cut can take
 	OriginalTimes bool    // a source with its own times runs: no promises are made
 
+	Floor  func() int64 // us wall: a time that has passed, 0 = not known; nil = none is kept
 	Clock  Clock
 	Log    *slog.Logger
 	Meter  *meter.Registry

@@ -11,8 +11,8 @@
 //	    its next.                      TestPowerCutIsDeclared
 //	I4  Every accepted reading is landed, held, or in a sealed gap that says why; seqs are dense in each
 //	    epoch and never given out twice.           TestOutboxAgainstModel, TestQuotaGivesTheOldestUp
-//	I5  A connected device whose readings land in time writes nothing to flash but a line at its start.
-//	                                               TestHealthyHourWritesNothing
+//	I5  A connected device whose readings land in time writes nothing to flash but a line at its start, and once a
+//	    day a time that has passed (Config.Floor).  TestHealthyHourWritesNothing, TestFloorIsWrittenOnceADay
 //	I6  Only an ack deletes; `stored` keeps in the ring, and goes to flash after 60 s. A new log voids
 //	    stored, a new lake voids landed.           TestStoredButNotLandedGoesToFlashAfterAMinute,
 //	                                               TestRestoredLakeGetsAllThatIsHeld, TestOldAckIsIgnored

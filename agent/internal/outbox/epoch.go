@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/fxamacker/cbor/v2"
 
@@ -19,6 +20,7 @@ const (
 	factGap     = "gap/"     // + epoch / first -> gap
 	factSegment = "segment/" // + epoch - first -> manifest
 	factLake    = "lake"     // -> the lake that Landed of the lines speaks of
+	factFloor   = "floor"    // -> a wall time, us, that has passed
 )
 
 // line is what is kept of an epoch until the gateway says that it has ended. Fields may be added with new
@@ -95,13 +97,42 @@ func (o *Outbox) save() error {
 	if len(o.facts) == 0 {
 		return nil
 	}
+	floor := o.floor
+	if o.cfg.Floor != nil {
+		floor = o.cfg.Floor()
+		o.facts[factFloor] = encode(floor)
+	}
 	if err := o.meta.Put(o.facts); err != nil {
 		o.meters.flashErrors.Inc()
 		return err
 	}
 	o.meters.metaWrites.Inc()
+	o.floor = floor
 	clear(o.facts)
 	return nil
+}
+
+const (
+	// floorAge is how old the floor on flash may become. It goes along with whatever else is written; a connected
+	// device that writes nothing else writes it once a day.
+	floorAge = 24 * time.Hour
+	// floorFall is how far the floor may fall below the one on flash, which would call a clock unset that is right.
+	floorFall = time.Minute
+	// floorPause is the least time between two writes of the floor alone, whatever the gateway's clock does.
+	floorPause = time.Hour
+)
+
+// keepFloor puts the floor among the facts of the next save if the one on flash is not good enough any more.
+func (o *Outbox) keepFloor(now time.Time) {
+	if o.cfg.Floor == nil || now.Before(o.floorDue) {
+		return
+	}
+	moved := o.cfg.Floor() - o.floor
+	if moved > -floorFall.Microseconds() && moved < floorAge.Microseconds() {
+		return
+	}
+	o.facts[factFloor] = nil // save takes the one of the moment
+	o.floorDue = now.Add(floorPause)
 }
 
 // heldSet returns every seq of an epoch that is held anywhere: in the ring, on flash, as a gap. Both
@@ -229,9 +260,12 @@ func (o *Outbox) thinLineage() {
 	}
 }
 
-// learn takes an anchor of an earlier process; the latest of a boot counts.
+// learn takes an anchor of an earlier process; the latest of a boot counts, and one of a clock that was set before
+// one of a clock that was not.
 func (o *Outbox) learn(boot record.Boot, a wire.Anchor) {
-	if old := o.anchors[boot]; a.State != wire.NoAnchor && (old.State == wire.NoAnchor || a.Monotonic > old.Monotonic) {
+	set, old := a.State >= wire.Gateway, o.anchors[boot]
+	better := old.State == wire.NoAnchor || set && old.State < wire.Gateway
+	if a.State != wire.NoAnchor && (better || a.Monotonic > old.Monotonic && (set || old.State < wire.Gateway)) {
 		o.anchors[boot] = a
 	}
 }

@@ -184,7 +184,7 @@ type remembering struct {
 	resumed *wire.Anchor
 }
 
-func (c remembering) Resume(a wire.Anchor) { *c.resumed = a }
+func (c remembering) Resume(a wire.Anchor, _ int64) { *c.resumed = a }
 
 // TestClockResumes: the generation of anchors goes on over the processes of a boot, however the last one ended.
 func TestClockResumes(t *testing.T) {

@@ -32,7 +32,7 @@ func (c clock) Anchor() wire.Anchor {
 }
 
 // Resume implements Clock.
-func (c clock) Resume(wire.Anchor) {}
+func (c clock) Resume(wire.Anchor, int64) {}
 
 // tmpfs returns a directory of its own on a tmpfs, or skips.
 func tmpfs(t testing.TB) string {

@@ -111,9 +111,7 @@ func (o *Outbox) recover() error {
 	}
 	found := o.openRing()
 	last := o.endLineage(found)
-	if a, known := o.anchors[o.cfg.Boot]; known {
-		o.cfg.Clock.Resume(a)
-	}
+	o.cfg.Clock.Resume(o.anchors[o.cfg.Boot], o.floor)
 	o.resumed = o.anchors[o.cfg.Boot]
 	o.order()
 	o.missDamaged(manifests)
@@ -144,6 +142,8 @@ func (o *Outbox) readFacts(facts map[string][]byte) (manifests []manifest) {
 			if err = cbor.Unmarshal(v, &m); err == nil {
 				manifests = append(manifests, m)
 			}
+		case k == factFloor:
+			err = cbor.Unmarshal(v, &o.floor)
 		case k == factLake && len(v) == len(o.lake):
 			copy(o.lake[:], v)
 		}

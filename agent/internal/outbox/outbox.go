@@ -40,7 +40,9 @@ type Outbox struct {
 	meta     *segment.Meta
 	epochs   []*epoch // of this data directory, oldest first; the last is the current one
 	anchors  map[record.Boot]wire.Anchor
-	gaps     []*gap // sealed, not landed
+	gaps     []*gap    // sealed, not landed
+	floor    int64     // on flash; see Config.Floor
+	floorDue time.Time // not written alone before
 	lake     wire.ID
 	logID    wire.ID
 	number   wire.AckNumber

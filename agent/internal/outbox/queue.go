@@ -234,7 +234,9 @@ func (o *Outbox) Apply(a *wire.Ack) error {
 			e.done = a.Epochs[i].Ended
 		}
 	}
-	o.applyToRing(time.Now())
+	now := time.Now()
+	o.applyToRing(now)
+	o.keepFloor(now)
 	return errors.Join(o.applyToFlash(), o.save())
 }
 

@@ -12,16 +12,12 @@ const (
 	// Unknown is the uncertainty of an anchor whose clock nobody has set.
 	Unknown = math.MaxInt64
 
-	// driftPPM bounds how far the monotonic clock of a device runs from true time.
-	// Crystals of small boards are within 50 ppm over their temperature range; twice that is allowed.
-	driftPPM = 100
-
 	// unsetTolerance is what an unset clock may differ from a better one before they contradict each other.
 	unsetTolerance = 1_000_000
 
-	// earliest is 2025-01-01T00:00:00Z in us: a wall clock before the birth of this
+	// birth is 2025-01-01T00:00:00Z in us: a wall clock before the birth of this
 	// program is unset, whatever the kernel believes of it.
-	earliest = 1_735_689_600_000_000
+	birth = 1_735_689_600_000_000
 )
 
 // Source is where time comes from. All functions are called from many goroutines.
@@ -36,23 +32,38 @@ type Clock struct {
 	boot record.Boot
 	src  Source
 
-	mu      sync.Mutex
-	learned learned     // guarded by mu
-	last    wire.Anchor // guarded by mu; the last one given out
+	mu       sync.Mutex
+	heard    estimate    // guarded by mu; of the gateway's clock, by its answers to hellos
+	own      estimate    // guarded by mu; of the device's own, when the kernel last called it disciplined
+	last     wire.Anchor // guarded by mu; the last one given out
+	restored int64       // guarded by mu; the floor that an earlier process left, as far as it is believed
+	floor    int64       // guarded by mu; see Floor
 }
 
-// learned is what a hello told us of the gateway's clock.
-type learned struct {
-	ok     bool
-	offset int64 // gateway wall less our monotonic, us
-	err    int64 // us, at the time of learning
-	at     int64 // monotonic us
+// estimate is what a clock that is to be trusted said of the time.
+type estimate struct {
+	state  wire.AnchorState // NoAnchor = nothing
+	offset int64            // its wall time less our monotonic, us
+	err    int64            // us, at the time it was made
+	at     int64            // monotonic us
 }
 
-// uncertainty is the error of the learned offset when the monotonic clock says now.
-func (l learned) uncertainty(now int64) int64 { return l.err + drift(now-l.at) }
+// uncertainty is the error of the offset when the monotonic clock says now.
+func (e estimate) uncertainty(now int64) int64 { return e.err + wire.Drift(now-e.at) }
 
-func drift(age int64) int64 { return max(age, 0) / (1_000_000 / driftPPM) }
+// anchor is what the estimate says at now.
+func (e estimate) anchor(now int64) wire.Anchor {
+	return wire.Anchor{State: e.state, Wall: now + e.offset, Monotonic: now, Uncertainty: uint64(e.uncertainty(now))}
+}
+
+func estimateOf(a wire.Anchor) estimate {
+	return estimate{state: a.State, offset: a.Wall - a.Monotonic, err: int64(min(a.Uncertainty, Unknown/4)), at: a.Monotonic}
+}
+
+// agree reports whether some true time lies within both at now.
+func agree(a, b estimate, now int64) bool {
+	return distance(a.offset, b.offset) <= a.uncertainty(now)+b.uncertainty(now)
+}
 
 // New returns the clock of a boot over a source.
 func New(boot record.Boot, src Source) *Clock { return &Clock{boot: boot, src: src} }
@@ -68,37 +79,50 @@ func (c *Clock) Wall() int64 { return c.src.Wall() }
 
 // Learn takes the gateway's time from the answer to a hello, with our monotonic
 // time of asking and of the answer. The gateway read its clock somewhere between.
-// An impossible answer is ignored.
+// An impossible answer is ignored. A floor that the gateway contradicts falls.
 func (c *Clock) Learn(gatewayWallUS, sentMono, receivedMono int64) {
-	if receivedMono < sentMono || gatewayWallUS < earliest {
+	if receivedMono < sentMono || gatewayWallUS < birth {
 		return
 	}
 	mid := sentMono + (receivedMono-sentMono)/2
-	l := learned{ok: true, offset: gatewayWallUS - mid, err: (receivedMono-sentMono+1)/2 + 1, at: receivedMono}
+	e := estimate{state: wire.Gateway, offset: gatewayWallUS - mid, err: (receivedMono-sentMono+1)/2 + 1, at: receivedMono}
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.restored = min(c.restored, gatewayWallUS)
+	c.floor = min(c.floor, gatewayWallUS)
 	// A quick answer of a minute ago may still be better than a slow one of now,
 	// unless they contradict each other: then the gateway's clock was set, and now counts.
-	old := c.learned
-	if old.ok {
-		oldErr := old.uncertainty(l.at)
-		agree := distance(old.offset, l.offset) <= oldErr+l.err
-		if agree && oldErr < l.err {
-			return
-		}
+	if old := c.heard; old.state != wire.NoAnchor && old.uncertainty(e.at) < e.err && agree(old, e, e.at) {
+		return
 	}
-	c.learned = l
+	c.heard = e
 }
 
-// Resume continues the generation of an earlier process of the same boot.
-// Call it before the first Anchor, or not at all.
-func (c *Clock) Resume(last wire.Anchor) {
+// Resume takes what earlier processes left: the last anchor of this boot, whose
+// generation and estimate go on, and the floor. Call it before the first Anchor, or not at all.
+func (c *Clock) Resume(last wire.Anchor, floor int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.last.State == wire.NoAnchor {
-		c.last = last
+	c.restored, c.floor = floor, floor
+	if c.last.State != wire.NoAnchor {
+		return
 	}
+	c.last = last
+	switch last.State {
+	case wire.Gateway:
+		c.heard = estimateOf(last)
+	case wire.Synced:
+		c.own = estimateOf(last)
+	}
+}
+
+// Floor returns a wall time, us, that has passed: what the last clock to be trusted
+// said, less its error. An own clock that the gateway contradicts is not. 0 = not known.
+func (c *Clock) Floor() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.floor
 }
 
 // Anchor returns the best anchor of this boot that can be given now.
@@ -118,28 +142,44 @@ func (c *Clock) Anchor() wire.Anchor {
 		a.Generation = c.last.Generation
 	}
 	c.last = a
+	if a.State >= wire.Gateway && (c.heard.state == wire.NoAnchor || agree(c.heard, estimateOf(a), a.Monotonic)) {
+		c.floor = a.Wall - int64(min(a.Uncertainty, Unknown/4))
+	}
 	return a
 }
 
-// best chooses the anchor for a wall clock that was read between two looks at the monotonic one.
+// best chooses the anchor for a wall clock that was read between two looks at the monotonic one. mu is held.
 func (c *Clock) best(wall, before, after int64) wire.Anchor {
 	// Being descheduled between the looks is part of the error.
 	mid, slack := before+(after-before)/2, (after-before+1)/2
-	if bound, ok := c.src.Sync(); ok && wall >= earliest {
-		return wire.Anchor{State: wire.Synced, Wall: wall, Monotonic: mid, Uncertainty: uint64(max(bound, 0) + slack)}
+	if bound, ok := c.src.Sync(); ok && wall >= max(birth, c.restored) {
+		c.own = estimate{state: wire.Synced, offset: wall - mid, err: max(bound, 0) + slack, at: mid}
+		return c.own.anchor(mid)
 	}
-	if c.learned.ok {
-		return wire.Anchor{
-			State: wire.Gateway, Wall: after + c.learned.offset, Monotonic: after,
-			Uncertainty: uint64(c.learned.uncertainty(after)),
-		}
+	if e := c.remembered(after); e.state != wire.NoAnchor {
+		return e.anchor(after)
 	}
 	return wire.Anchor{State: wire.Unsynced, Wall: wall, Monotonic: mid, Uncertainty: Unknown}
 }
 
+// remembered returns the better of what the gateway and our own clock said before; where they contradict each
+// other, the later. mu is held.
+func (c *Clock) remembered(now int64) estimate {
+	a, b := c.heard, c.own
+	switch {
+	case b.state == wire.NoAnchor:
+		return a
+	case a.state == wire.NoAnchor:
+		return b
+	case agree(a, b, now) && a.uncertainty(now) <= b.uncertainty(now), !agree(a, b, now) && a.at >= b.at:
+		return a
+	}
+	return b
+}
+
 // contradict tells whether no true time lies within both anchors.
 func contradict(a, b wire.Anchor) bool {
-	return distance(a.Wall-a.Monotonic, b.Wall-b.Monotonic) > admitted(a)+admitted(b)+drift(b.Monotonic-a.Monotonic)
+	return distance(a.Wall-a.Monotonic, b.Wall-b.Monotonic) > admitted(a)+admitted(b)+wire.Drift(b.Monotonic-a.Monotonic)
 }
 
 // admitted is the error an anchor admits. An unset clock admits any, which would

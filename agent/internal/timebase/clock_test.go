@@ -29,7 +29,7 @@ func (h *hand) clock() *Clock {
 
 const (
 	second = int64(1_000_000)
-	now    = int64(earliest + 300*86400*second)
+	now    = int64(birth + 300*86400*second)
 )
 
 func TestAnchorPrefersTheBestClock(t *testing.T) {
@@ -55,9 +55,16 @@ func TestAnchorPrefersTheBestClock(t *testing.T) {
 		t.Fatalf("after NTP got %+v, want %+v: the two agree, so the generation stays", a, want)
 	}
 
+	// NTP gave up: what it said last ages, until the gateway's answers are better.
 	h.synced = false
-	if a = c.Anchor(); a.State != wire.Gateway || a.Generation != 2 {
+	h.pass(100 * second)
+	if a = c.Anchor(); a.State != wire.Synced || a.Uncertainty != 5000+10_000 {
 		t.Fatalf("after NTP gave up: %+v", a)
+	}
+	h.pass(1000 * second)
+	c.Learn(now+1100*second, h.mono-200_000, h.mono)
+	if a = c.Anchor(); a.State != wire.Gateway || a.Generation != 2 || a.Uncertainty != 100_001 {
+		t.Fatalf("a while after NTP gave up: %+v", a)
 	}
 }
 
@@ -153,7 +160,7 @@ func TestResumeContinuesTheGeneration(t *testing.T) {
 	last := first.Anchor()
 
 	next := h.clock()
-	next.Resume(last)
+	next.Resume(last, 0)
 	if a := next.Anchor(); a.Generation != 2 {
 		t.Errorf("generation %d after a restart, want 2", a.Generation)
 	}
