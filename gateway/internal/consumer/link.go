@@ -40,14 +40,46 @@ type link struct {
 // a connection, and so does whatever is wrong with them.
 func (c *Consumer) dial(ctx context.Context) (*link, error) {
 	l := &link{in: make(chan mqtt.Message)}
-	var conn atomic.Pointer[croppedConn]
-	o := c.options(c.cfg.ClientID).SetCleanSession(false).SetAutoAckDisabled(true).
-		SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) {
-			select { // one at a time and in order
-			case l.in <- m:
-			case <-conn.Load().gone: // the broker sends it again
-			}
-		}).
+	o, conn := c.options(ctx, c.cfg.ClientID)
+	o.SetCleanSession(false).SetAutoAckDisabled(true).SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) {
+		select { // one at a time and in order
+		case l.in <- m:
+		case <-conn.Load().gone: // the broker sends it again
+		}
+	})
+	var err error
+	if l.client, l.kept, err = connect(ctx, o, conn); err != nil {
+		return nil, err
+	}
+	l.conn = conn.Load()
+	return l, nil
+}
+
+// connect returns a client with a connection, and whether the broker had kept its session.
+func connect(ctx context.Context, o *mqtt.ClientOptions, conn *atomic.Pointer[croppedConn]) (mqtt.Client, bool, error) {
+	client := mqtt.NewClient(o)
+	stop := context.AfterFunc(ctx, func() {
+		if n := conn.Load(); n != nil {
+			_ = n.Close() // what paho waits for ends now
+		}
+	})
+	defer stop()
+	token := client.Connect()
+	if err := await(token); err != nil {
+		client.Disconnect(0)
+		return nil, false, fmt.Errorf("connect: %w", err)
+	}
+	t, ok := token.(*mqtt.ConnectToken)
+	return client, ok && t.SessionPresent(), nil
+}
+
+// options are those of every client we make, and where to find its connection. It is not made after ctx.
+func (c *Consumer) options(ctx context.Context, id string) (*mqtt.ClientOptions, *atomic.Pointer[croppedConn]) {
+	conn := &atomic.Pointer[croppedConn]{}
+	return mqtt.NewClientOptions().AddBroker(c.broker.String()).SetClientID(id).
+		SetUsername(c.cfg.Username).SetPassword(c.password).
+		SetAutoReconnect(false).SetConnectRetry(false).SetProtocolVersion(4).
+		SetKeepAlive(keepAlive).SetPingTimeout(pingWithin).SetConnectTimeout(connectWithin).SetWriteTimeout(writeWithin).
 		SetCustomOpenConnectionFn(func(u *url.URL, _ mqtt.ClientOptions) (net.Conn, error) {
 			d := net.Dialer{Timeout: connectWithin}
 			raw, err := d.DialContext(ctx, "tcp", u.Host)
@@ -56,32 +88,7 @@ func (c *Consumer) dial(ctx context.Context) (*link, error) {
 			}
 			conn.Store(crop(raw, c.count.cropped.Inc))
 			return conn.Load(), nil
-		})
-	l.client = mqtt.NewClient(o)
-	stop := context.AfterFunc(ctx, func() {
-		if n := conn.Load(); n != nil {
-			_ = n.Close() // what paho waits for ends now
-		}
-	})
-	defer stop()
-	token := l.client.Connect()
-	if err := await(token); err != nil {
-		l.client.Disconnect(0)
-		return nil, fmt.Errorf("connect: %w", err)
-	}
-	l.conn = conn.Load()
-	if t, ok := token.(*mqtt.ConnectToken); ok {
-		l.kept = t.SessionPresent()
-	}
-	return l, nil
-}
-
-// options are those of every client we make.
-func (c *Consumer) options(id string) *mqtt.ClientOptions {
-	return mqtt.NewClientOptions().AddBroker(c.broker.String()).SetClientID(id).
-		SetUsername(c.cfg.Username).SetPassword(c.password).
-		SetAutoReconnect(false).SetConnectRetry(false).SetProtocolVersion(4).
-		SetKeepAlive(keepAlive).SetPingTimeout(pingWithin).SetConnectTimeout(connectWithin).SetWriteTimeout(writeWithin)
+		}), conn
 }
 
 // subscribe asks for what devices publish, also where the broker has kept the session: it may have lost just this.
@@ -90,14 +97,12 @@ func (l *link) subscribe() error {
 	if err := await(token); err != nil {
 		return fmt.Errorf("subscribe to %s: %w", topic.UpAll, err)
 	}
-	t, ok := token.(*mqtt.SubscribeToken)
-	if granted := t.Result()[topic.UpAll]; ok && granted != 1 {
-		return fmt.Errorf("subscribe to %s: %w (it answered %#x)", topic.UpAll, errRefused, granted)
+	if t, ok := token.(*mqtt.SubscribeToken); ok && t.Result()[topic.UpAll] != 1 {
+		return fmt.Errorf("subscribe to %s: the broker does not grant QoS 1 (it says %#x): its access list must let this client read that topic",
+			topic.UpAll, t.Result()[topic.UpAll])
 	}
 	return nil
 }
-
-var errRefused = errors.New("the broker does not grant QoS 1: its access list must let this client read that topic")
 
 // await returns when a token is done.
 func await(t mqtt.Token) error {

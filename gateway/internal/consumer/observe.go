@@ -17,6 +17,7 @@ type counters struct {
 	received, acknowledged, refused, abandoned        *meter.Counter
 	redelivered, withheld, cropped, published, unsent *meter.Counter
 	connected                                         *meter.Gauge
+	probes                                            func(result string) *meter.Counter
 }
 
 func newCounters(m *meter.Registry) counters {
@@ -36,7 +37,10 @@ func newCounters(m *meter.Registry) counters {
 		withheld:     m.Counter("headwater_broker_withheld_total", "Times that a message was not taken by the log and waits for another try."),
 		cropped:      m.Counter("headwater_broker_cropped_total", "Messages longer than any of a device, cut short and refused."),
 		published:    m.Counter("headwater_broker_published_total", "Acks and nacks handed to the external broker."),
-		unsent:       m.Counter("headwater_broker_unsent_total", "Acks and nacks that were not, because it was away or too slow."),
+		probes: func(result string) *meter.Counter {
+			return m.Counter("headwater_broker_probes_total", "Times that the external broker was asked whether it carries the largest batch.", "result", result)
+		},
+		unsent: m.Counter("headwater_broker_unsent_total", "Acks and nacks that were not, because it was away or too slow."),
 	}
 }
 

@@ -35,6 +35,7 @@ func (c *Consumer) serve(ctx context.Context, h door.Handler, l *link) error {
 	all.Go(func() { c.watch(conn, h) })
 	if err := l.subscribe(); err == nil {
 		c.reached()
+		all.Go(func() { c.probe(conn) })
 	} else if conn.Err() == nil {
 		c.unreachable(err)
 		cancel(err)
