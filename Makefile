@@ -9,7 +9,7 @@ AGENT_TAGS := nethttpomithttp2
 export LDFLAGS AGENT_TAGS
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test e2e bench fuzz chaos lint fmt size cross clean
+.PHONY: help build run test e2e qemu bench fuzz chaos lint fmt size cross package clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 8
@@ -26,6 +26,9 @@ test: ## run all tests, most with the race detector; prints what was skipped and
 
 e2e: ## the end-to-end tests with many more kills (minutes)
 	HEADWATER_E2E=heavy go test -count 1 -v -timeout 60m ./scripts/e2e
+
+qemu: ## test what runs on a device as armv6 and arm64, under qemu-user
+	@scripts/qemu.sh
 
 bench: ## print the figures of wire, outbox and gateway (BENCH=regexp, COUNT=n)
 	@scripts/bench.sh
@@ -46,9 +49,13 @@ fmt: ## format the code
 size: ## print stripped sizes of the agent; fails above 9,000,000 bytes on armv6
 	@scripts/cross.sh arm/6 arm64 amd64
 
-cross: ## build the agent for all platforms and vet it for 32 bits
+cross: ## build both programs for all platforms and vet the agent for 32 bits
 	@scripts/cross.sh arm/6 arm/7 arm64 riscv64 mips/softfloat mipsle/softfloat amd64
+	@PROGRAM=gateway scripts/cross.sh amd64 arm64 riscv64
 	GOOS=linux GOARCH=386 CGO_ENABLED=0 go vet ./agent/... ./shared/...
+
+package: ## build all .deb, .rpm and .ipk into bin/packages, with sizes and SHA-256
+	@scripts/package.sh
 
 clean: ## remove what was built (not the data in var/)
 	rm -rf bin .venv

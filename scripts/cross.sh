@@ -1,24 +1,30 @@
 #!/usr/bin/env bash
-# Called by make size and make cross, with LDFLAGS and AGENT_TAGS.
+# Called by make size, make cross and package.sh, with LDFLAGS and AGENT_TAGS.
 # cross.sh PLATFORM...: builds the agent for each platform into bin/cross, stripped, and prints the sizes.
+# PROGRAM=gateway builds the gateway instead. OUT is another directory than bin/cross.
 # A platform is GOARCH or GOARCH/variant: arm/6, arm64, mipsle/softfloat.
 # The agent for armv6 must stay within AGENT_LIMIT bytes: the smallest boards have 16 MB of flash.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-AGENT_LIMIT=9000000
-mkdir -p bin/cross
+AGENT_LIMIT=${AGENT_LIMIT:-9000000}
+program=${PROGRAM:-agent}
+tags=()
+[ "$program" = gateway ] || tags=(-tags "${AGENT_TAGS:-}")
+out_dir=${OUT:-bin/cross}
+mkdir -p "$out_dir"
 for platform in "$@"; do
   target=(GOOS=linux GOARCH="${platform%/*}" CGO_ENABLED=0)
   case $platform in
     arm/*) target+=(GOARM="${platform#*/}") ;;
     mips*/*) target+=(GOMIPS="${platform#*/}") ;;
   esac
-  out=bin/cross/headwater-agent-linux-${platform/\//-}
-  env "${target[@]}" go build -trimpath -tags "${AGENT_TAGS:-}" -ldflags "-s -w ${LDFLAGS:-}" -o "$out" ./agent/cmd/headwater-agent
+  out=$out_dir/headwater-$program-linux-${platform/\//-}
+  # The version is linked in; what Go would add of the checkout makes two equal builds differ.
+  env "${target[@]}" go build -trimpath -buildvcs=false "${tags[@]}" -ldflags "-s -w ${LDFLAGS:-}" -o "$out" "./$program/cmd/headwater-$program"
   size=$(wc -c <"$out")
   printf '%10d bytes  %s\n' "$size" "$out"
-  if [ "$platform" = arm/6 ] && [ "$size" -gt "$AGENT_LIMIT" ]; then
+  if [ "$program $platform" = 'agent arm/6' ] && [ "$size" -gt "$AGENT_LIMIT" ]; then
     echo "the agent for armv6 is $((size - AGENT_LIMIT)) bytes over its limit of $AGENT_LIMIT" >&2
     exit 1
   fi
