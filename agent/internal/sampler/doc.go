@@ -47,7 +47,8 @@
 // read_errors_total counts readings, so that without drops it is exactly the
 // number of null readings with quality read_error among readings_total. A source (a sensor that
 // makes rows by itself) is told that its row was refused and offers it again,
-// unless no batch can ever carry it; refusals are in append_errors_total.
+// unless no batch can ever carry it; refusals are in append_errors_total. Its state is what it
+// says of itself (TestSourceTellsHowItFares).
 //
 // After three failed reads in a row the driver is closed, and opened anew after a
 // pause that doubles from 1 s to 1 min (TestReopensWithGrowingPause).

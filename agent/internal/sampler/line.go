@@ -130,7 +130,14 @@ func (l *line) run(ctx context.Context) {
 // runSource lets a source run until it ends.
 func (l *line) runSource(ctx context.Context) {
 	l.set("ok", nil)
+	if w, ok := l.sensor.Source.(Watched); ok {
+		w.Watch(l.fares)
+	}
 	err := l.sensor.Source.Run(ctx, func(row record.Row) error {
+		if !row.Absolute && row.Unit == 0 {
+			row.Unit, row.Time = record.Milli, l.s.begin(l)/1000
+			defer l.s.end(l)
+		}
 		if err := l.s.accept(row); err != nil {
 			l.s.m.appendErrors.Inc()
 			return err
@@ -145,6 +152,19 @@ func (l *line) runSource(ctx context.Context) {
 	default:
 		l.set("ended", nil)
 		l.s.config.Logger.Info("source has no more rows", "sensor", l.sensor.Name)
+	}
+}
+
+// fares shows why a source gives no rows, or with nil that it gives them.
+func (l *line) fares(err error) {
+	if err == nil {
+		l.recovered()
+		return
+	}
+	l.s.config.Health.Raise(l.failing, err.Error())
+	l.set("failing", err)
+	if held, ok := l.complain.allow(); ok {
+		l.s.config.Logger.Warn("source gives no rows; it goes on by itself", "sensor", l.sensor.Name, "held_back", held, "error", err)
 	}
 }
 

@@ -22,9 +22,16 @@ type Driver interface {
 }
 
 // Source makes rows by itself. Run is called once; nil means that there are no
-// more rows. An error of emit says that the row was not accepted.
+// more rows. An error of emit says that the row was not accepted. A row with neither
+// a wall time nor a unit of time gets that of its emit, as one of a driver has that of its read.
 type Source interface {
 	Run(ctx context.Context, emit func(record.Row) error) error
+}
+
+// Watched is a Source that tells how it fares. Watch is called once, before Run;
+// report says why there are no rows, nil that there are, and is called by one goroutine at a time.
+type Watched interface {
+	Watch(report func(error))
 }
 
 // Clock tells monotonic time in us since boot.

@@ -16,7 +16,9 @@ type Driver interface {
 
 // Source produces rows by itself. Run returns nil when there are no more, and
 // ctx's error soon after ctx ends. An error of emit means that the row was not
-// accepted; the source decides whether to offer it again.
+// accepted; the source decides whether to offer it again (Offer). A row with neither
+// a wall time nor a unit of time gets that of its emit. A Source that also has Watch(func(error)) is
+// given a way to say why it has no rows just now, and with nil that it has them.
 type Source interface {
 	Run(ctx context.Context, emit func(record.Row) error) error
 }

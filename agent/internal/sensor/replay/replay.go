@@ -141,7 +141,7 @@ func (r *Replay) Run(ctx context.Context, emit func(record.Row) error) error {
 		} else {
 			row.Time += shift.Milliseconds()
 		}
-		if err := offer(ctx, emit, row); err != nil {
+		if err := sensor.Offer(ctx, emit, row); err != nil {
 			return err
 		}
 		rows++
@@ -236,20 +236,6 @@ func (r *Replay) name(path string, bad *badRow) {
 		"file", path, "line", bad.line, "reason", bad.reason, "error", bad.err, "last_named", r.named == mostNamed)
 }
 
-const firstPause, lastPause = 100 * time.Millisecond, 5 * time.Second
-
-// offer emits a row until it is accepted, or never will be: emit's owner logs and counts.
-func offer(ctx context.Context, emit func(record.Row) error, row record.Row) error {
-	for pause := firstPause; ; pause = min(2*pause, lastPause) {
-		if err := emit(row); err == nil || errors.Is(err, record.ErrRow) {
-			return nil
-		}
-		if err := sleep(ctx, pause); err != nil {
-			return err
-		}
-	}
-}
-
 // pacer holds rows back until their time has come.
 type pacer struct {
 	speed   float64
@@ -269,19 +255,5 @@ func (p *pacer) wait(ctx context.Context, row record.Row) error {
 		p.started, p.first = time.Now(), us
 	}
 	due := p.started.Add(time.Duration(float64(us-p.first) / p.speed * float64(time.Microsecond)))
-	return sleep(ctx, time.Until(due))
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return ctx.Err()
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
+	return sensor.Pause(ctx, time.Until(due))
 }
