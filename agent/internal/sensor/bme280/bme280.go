@@ -2,7 +2,6 @@ package bme280
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -11,6 +10,7 @@ import (
 	"periph.io/x/devices/v3/bmxx80"
 
 	"github.com/headwater-iot/headwater/agent/internal/sensor"
+	"github.com/headwater-iot/headwater/agent/internal/sensor/bus"
 	"github.com/headwater-iot/headwater/shared/record"
 )
 
@@ -44,9 +44,7 @@ func (s Settings) Addr() uint16 {
 
 // Check reports every problem of the settings.
 func (s Settings) Check(report sensor.Report) {
-	if a := s.Addr(); a != 0x76 && a != 0x77 {
-		report("address", "must be 0x76 or 0x77, not %#x", a)
-	}
+	bus.Place{Bus: s.Bus, Address: s.Address}.Check(Chip(), report)
 	if !slices.Contains([]string{"", "bme280", "bmp280", "bmp180"}, s.Model) {
 		report("model", "must be bme280, bmp280 or bmp180, not %q", s.Model)
 	}
@@ -82,14 +80,12 @@ func (s Settings) oversampling() (bmxx80.Oversampling, bool) {
 	return bmxx80.Off, false
 }
 
-// ErrReset reports a chip that has forgotten its settings: it lost power for a moment.
-var ErrReset = errors.New("the chip has lost its settings, as after a loss of power")
-
 // Device is an open chip.
 type Device struct {
-	bus  *guard
-	addr uint16
-	chip *bmxx80.Dev
+	bus     *bus.Guard
+	addr    uint16
+	chip    *bmxx80.Dev
+	skipped bool // the data last read look as if humidity had not been measured
 }
 
 // Open takes over the bus, finds the chip and reads its calibration. Close closes the bus.
@@ -99,24 +95,33 @@ func Open(ctx context.Context, b i2c.BusCloser, s Settings) (*Device, error) {
 		_ = b.Close()
 		return nil, fmt.Errorf("open bme280: oversampling %d is not 1, 2, 4, 8 or 16", s.Oversampling)
 	}
-	g := &guard{BusCloser: b}
-	g.within(ctx)
-	chip, err := bmxx80.NewI2C(g, s.Addr(), &bmxx80.Opts{Temperature: o, Pressure: o, Humidity: o})
-	if err != nil {
-		_ = b.Close()
-		return nil, fmt.Errorf("open chip at %#x on %s: %w (is it wired, powered, and at this address?)", s.Addr(), b, err)
+	d := &Device{bus: &bus.Guard{BusCloser: b}, addr: s.Addr()}
+	d.bus.Seen = func(w, r []byte) {
+		if len(w) == 1 && w[0] == regData && len(r) == 8 {
+			d.skipped = r[6] == 0x80 && r[7] == 0
+		}
 	}
-	return &Device{bus: g, addr: s.Addr(), chip: chip}, nil
+	err := d.bus.Do(ctx, func() (err error) {
+		d.chip, err = bmxx80.NewI2C(d.bus, d.addr, &bmxx80.Opts{Temperature: o, Pressure: o, Humidity: o})
+		return err
+	})
+	if err != nil {
+		return nil, bus.NotOpened(b, d.addr, err)
+	}
+	return d, nil
 }
 
 // Read measures once and returns what the chip has.
 func (d *Device) Read(ctx context.Context) ([]record.Cell, error) {
-	d.bus.within(ctx)
 	var e physic.Env
-	if err := d.chip.Sense(&e); err != nil {
-		return nil, fmt.Errorf("read %s: %w", d.chip, err)
-	}
-	if err := d.forgotten(); err != nil {
+	err := d.bus.Do(ctx, func() error {
+		d.skipped = false
+		if err := d.chip.Sense(&e); err != nil {
+			return err
+		}
+		return d.forgotten()
+	})
+	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", d.chip, err)
 	}
 	return cells(e), nil
@@ -126,7 +131,7 @@ func (d *Device) Read(ctx context.Context) ([]record.Cell, error) {
 // humidity and leaves 0x8000 in its place, which the driver takes for a value; a
 // real value may look like that too, so the chip is asked what it was told to do.
 func (d *Device) forgotten() error {
-	if !d.bus.skipped {
+	if !d.skipped {
 		return nil
 	}
 	var ctrl [1]byte
@@ -134,7 +139,7 @@ func (d *Device) forgotten() error {
 		return err
 	}
 	if ctrl[0]&7 == 0 {
-		return ErrReset
+		return bus.ErrReset
 	}
 	return nil
 }
@@ -158,32 +163,4 @@ func cells(e physic.Env) []record.Cell {
 		out = append(out, record.FloatCell("pressure", "Pa", sensor.Decimal(deci, 1)))
 	}
 	return out
-}
-
-// Registers that the guard must know.
-const (
-	regCtrlHum = 0xF2
-	regData    = 0xF7 // pressure, temperature, humidity: 3 + 3 + 2 bytes
-)
-
-// guard is a bus that refuses transactions once the read they belong to has ended.
-// periph's drivers know no context, and bmxx80 asks a busy chip again without end.
-type guard struct {
-	i2c.BusCloser
-	ended   func() error
-	skipped bool // the data last read look as if humidity had not been measured
-}
-
-func (g *guard) within(ctx context.Context) { g.ended, g.skipped = ctx.Err, false }
-
-// Tx implements i2c.Bus.
-func (g *guard) Tx(addr uint16, w, r []byte) error {
-	if err := g.ended(); err != nil {
-		return err
-	}
-	err := g.BusCloser.Tx(addr, w, r)
-	if err == nil && len(w) == 1 && w[0] == regData && len(r) == 8 {
-		g.skipped = r[6] == 0x80 && r[7] == 0
-	}
-	return err
 }

@@ -11,6 +11,7 @@ import (
 	"periph.io/x/conn/v3/i2c/i2ctest"
 	"periph.io/x/conn/v3/physic"
 
+	"github.com/headwater-iot/headwater/agent/internal/sensor/bus"
 	"github.com/headwater-iot/headwater/agent/internal/sensor/simbus"
 	"github.com/headwater-iot/headwater/shared/record"
 )
@@ -119,7 +120,7 @@ func TestChipThatLostItsSettingsGivesNoMadeUpHumidity(t *testing.T) {
 		}
 		b.Chip(0x76).Unplug(true)
 		b.Chip(0x76).Unplug(false) // so quickly that no read failed
-		if cells, err := d.Read(t.Context()); !errors.Is(err, ErrReset) {
+		if cells, err := d.Read(t.Context()); !errors.Is(err, bus.ErrReset) {
 			t.Errorf("got %+v, %v", cells, err)
 		}
 		again, err := Open(t.Context(), b, Settings{})
@@ -149,8 +150,8 @@ func TestOpenSaysWhenNobodyAnswersAndClosesTheBus(t *testing.T) {
 func TestCheckReportsEveryProblem(t *testing.T) {
 	var got []string
 	report := func(path, _ string, _ ...any) { got = append(got, path) }
-	Settings{Address: 0x40, Model: "dht22", Oversampling: 3}.Check(report)
-	if diff := cmp.Diff([]string{"address", "model", "oversampling"}, got); diff != "" {
+	Settings{Bus: "usb", Address: 0x40, Model: "dht22", Oversampling: 3}.Check(report)
+	if diff := cmp.Diff([]string{"address", "bus", "model", "oversampling"}, got); diff != "" {
 		t.Error(diff)
 	}
 	got = nil

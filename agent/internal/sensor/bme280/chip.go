@@ -8,7 +8,12 @@ import (
 	"github.com/headwater-iot/headwater/agent/internal/sensor/bus"
 )
 
-const regID = 0xD0
+// Registers that are asked besides the driver, or looked at over its shoulder.
+const (
+	regID      = 0xD0
+	regCtrlHum = 0xF2
+	regData    = 0xF7 // pressure, temperature, humidity: 3 + 3 + 2 bytes
+)
 
 // Chip says where the chips of this package are, and how they are told apart.
 func Chip() bus.Chip {

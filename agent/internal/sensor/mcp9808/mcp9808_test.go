@@ -27,7 +27,7 @@ func opened() []i2ctest.IO {
 // readOf opens a chip that then answers with these bytes, and reads it.
 func readOf(t *testing.T, high, low byte) (cells []record.Cell, err error) {
 	t.Helper()
-	b := &i2ctest.Playback{Ops: append(opened(), i2ctest.IO{Addr: 0x18, W: []byte{5}, R: []byte{high, low}})}
+	b := &i2ctest.Playback{DontPanic: true, Ops: append(opened(), i2ctest.IO{Addr: 0x18, W: []byte{5}, R: []byte{high, low}})}
 	synctest.Test(t, func(t *testing.T) {
 		d, openErr := Open(t.Context(), b, Settings{})
 		if openErr != nil {
@@ -107,7 +107,7 @@ func TestPowerLossIsNotZeroDegrees(t *testing.T) {
 }
 
 func TestOpenTellsAnotherChip(t *testing.T) {
-	b := &i2ctest.Playback{Ops: []i2ctest.IO{
+	b := &i2ctest.Playback{DontPanic: true, Ops: []i2ctest.IO{
 		{Addr: 0x18, W: []byte{6}, R: []byte{0x00, 0x54}}, {Addr: 0x18, W: []byte{7}, R: []byte{0x02, 0x01}}, // an MCP9800
 	}}
 	if _, err := Open(t.Context(), b, Settings{}); !errors.Is(err, bus.ErrGarbled) {

@@ -24,7 +24,7 @@ func serial() []i2ctest.IO {
 // readOf opens a chip that then answers with these bytes, and reads it.
 func readOf(t *testing.T, s Settings, cmd byte, answer ...byte) (cells []record.Cell, err error) {
 	t.Helper()
-	b := &i2ctest.Playback{Ops: append(serial(), i2ctest.IO{Addr: 0x44, W: []byte{cmd}}, i2ctest.IO{Addr: 0x44, R: answer})}
+	b := &i2ctest.Playback{DontPanic: true, Ops: append(serial(), i2ctest.IO{Addr: 0x44, W: []byte{cmd}}, i2ctest.IO{Addr: 0x44, R: answer})}
 	synctest.Test(t, func(t *testing.T) {
 		d, openErr := Open(t.Context(), b, s)
 		if openErr != nil {

@@ -63,6 +63,15 @@ func (c *Chip) set(change func()) {
 	change()
 }
 
+// Weather returns the air around the chip now.
+func (c *Chip) Weather() (w Weather) {
+	c.set(func() {
+		c.scene.at = c.now()
+		w = c.scene.weather()
+	})
+	return w
+}
+
 // Unplug takes the chip off the bus, or puts it back, freshly powered.
 func (c *Chip) Unplug(off bool) {
 	c.set(func() {
