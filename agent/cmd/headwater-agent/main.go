@@ -35,6 +35,7 @@ func commands() []cli.Command {
 		{Name: "import", Args: "--broker tcp://HOST:PORT --device NAME [flags] FILE.csv...", Summary: "land CSV files, each reading once however often it is run", Run: runImport},
 		{Name: "check", Args: "--config FILE [--data DIR]", Summary: "check a configuration and print all of it, defaults included", Run: check},
 		{Name: "selftest", Args: "--config FILE [--sensor NAME] [--json]", Summary: "read every sensor once; fails when one does", Run: selfTest},
+		{Name: "probe", Args: "[--bus N]... [--root DIR] [--json]", Summary: "look for sensors and print them as configuration", Run: probeAll},
 		{Name: "version", Args: "[--json]", Summary: "print the version", Run: version},
 	}
 }

@@ -39,7 +39,10 @@ func selfTest(ctx context.Context, fs flags, parse parse, out io.Writer) error {
 	if len(only) > 0 {
 		s.Sensors = slices.DeleteFunc(s.Sensors, func(s roster.Settings) bool { return !slices.Contains(only, s.Name) })
 	}
-	results := tryAll(ctx, s)
+	results, err := tryAll(ctx, s)
+	if err != nil {
+		return err
+	}
 	if *asJSON {
 		err = printJSON(out, results)
 	} else {
@@ -60,20 +63,31 @@ func selfTest(ctx context.Context, fs flags, parse parse, out io.Writer) error {
 	return nil
 }
 
-// tryAll plans each sensor by itself, so that one that cannot be planned does not keep the others from their test.
-func tryAll(ctx context.Context, s settings.Settings) []selftest.Result {
+// tryAll plans what can be planned together, because sensors of one line share it. What
+// cannot does not keep the others from their test.
+func tryAll(ctx context.Context, s settings.Settings) ([]selftest.Result, error) {
 	s.Log.Level = "warn" // what sources say of themselves at their start is not asked for here
 	deps := roster.Deps{Logger: logger(s.Log, os.Stderr), Now: time.Now}
-	plans := make([]sensor.Plan, 0, len(s.Sensors))
+	var good []roster.Settings
+	failed := map[string]error{}
 	for _, one := range s.Sensors {
-		p, err := roster.Plans([]roster.Settings{one}, deps)
-		if err != nil {
-			plans = append(plans, sensor.Plan{Name: one.Name, Open: func(context.Context) (sensor.Driver, error) { return nil, err }})
+		if _, err := roster.Plans([]roster.Settings{one}, deps); err != nil {
+			failed[one.Name] = err
 			continue
 		}
-		plans = append(plans, p...)
+		good = append(good, one)
 	}
-	return selftest.Run(ctx, plans)
+	plans, err := roster.Plans(good, deps)
+	if err != nil {
+		return nil, err
+	}
+	for i, one := range s.Sensors {
+		if err := failed[one.Name]; err != nil {
+			never := func(context.Context) (sensor.Driver, error) { return nil, err }
+			plans = slices.Insert(plans, i, sensor.Plan{Name: one.Name, Open: never})
+		}
+	}
+	return selftest.Run(ctx, plans), nil
 }
 
 // table is for people.
