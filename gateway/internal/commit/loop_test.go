@@ -170,6 +170,33 @@ func TestSlowCommitsStretchTheWait(t *testing.T) {
 	})
 }
 
+// TestScatteredImportIsGathered: batches of an import with many days each are committed together, when no more of them
+// have come for a second, and within ten all the same. One with few days does not keep live data waiting (the control).
+func TestScatteredImportIsGathered(t *testing.T) {
+	for _, c := range []struct {
+		days, pauses    int
+		commits, atLast int
+	}{
+		{days: 366, pauses: 8, commits: 0, atLast: 1},
+		{days: 366, pauses: 16, commits: 1, atLast: 2},
+		{days: 3, pauses: 8, commits: 4, atLast: 4},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := begin(t, nil)
+			client := record.ImportClient("probe-1", 9)
+			for i := range c.pauses {
+				h := wire.Header{Absolute: true, Device: "probe-1", Epoch: 9, Boot: 9, First: uint64(i * c.days)}
+				s.log.Append(land.KindBatch, client, time.Now().UnixMicro(), landtest.Readings(t, wire.Anchor{}, h, 1, c.days, 86_400_000))
+				pass(700 * time.Millisecond)
+			}
+			s.commits(c.commits)
+			pass(2 * time.Second)
+			s.commits(c.atLast)
+			s.end()
+		})
+	}
+}
+
 func TestStopCommitsWhatWasGathered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := begin(t, nil)

@@ -120,7 +120,7 @@ func (l *Lake) Commit(_ context.Context, c *table.Commit) error {
 		return ErrForeign
 	case !slices.Equal(c.Expect.Next, l.marks.Next):
 		return ErrStale
-	case days(c) > 64:
+	case days(c) > 512:
 		return ErrDays
 	}
 	if err := l.apply(c); err != nil {
