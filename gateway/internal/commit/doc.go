@@ -15,7 +15,9 @@
 //
 // Timing: a group is committed Every after its first record that has something to commit, or as soon as it has Bytes
 // of rows. Under load the wait is four times what the last commit took, up to Stretch, so that at most a fifth of the
-// time goes into commits. Records that bring nothing (the minutely hello of an idle device) are committed together
+// time goes into commits. A group with batches of an import whose rows are in no order, which touch hundreds of days each,
+// waits until none of them has come for Every, and at most Stretch: each commit of them is a file for every day
+// (TestScatteredImportIsGathered). Records that bring nothing (the minutely hello of an idle device) are committed together
 // with the next that does, or when there are maxIdle of them, so that the log can be trimmed.
 //
 // What can be lost: nothing that is in the log. When the program stops, what has been gathered is committed if the

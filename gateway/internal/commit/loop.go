@@ -146,7 +146,7 @@ func (l *Loop) gather(ctx context.Context, marks table.Marks, s *stream) (*land.
 	timer := time.NewTimer(l.window())
 	timer.Stop() // until there is something to commit
 	defer timer.Stop()
-	due := false
+	var first, spread time.Time // when there was something to commit, and when a scattered batch came last
 	for {
 		o := s.again
 		s.again = nil
@@ -154,6 +154,10 @@ func (l *Loop) gather(ctx context.Context, marks table.Marks, s *stream) (*land.
 			select {
 			case o = <-s.opened:
 			case <-timer.C:
+				if more := l.linger(first, spread); more > 0 {
+					timer.Reset(more)
+					continue
+				}
 				return g, nil
 			}
 		}
@@ -161,6 +165,7 @@ func (l *Loop) gather(ctx context.Context, marks table.Marks, s *stream) (*land.
 			s.ended = true
 			return g, nil
 		}
+		scattered := g.Scattered()
 		took, err := g.Add(ctx, o)
 		switch {
 		case errors.Is(err, land.ErrKind): // what came before it lands
@@ -179,8 +184,11 @@ func (l *Loop) gather(ctx context.Context, marks table.Marks, s *stream) (*land.
 		if g.Bytes() >= l.cfg.Bytes || g.Records() >= maxRecords || g.Empty() && g.Records() >= maxIdle {
 			return g, nil
 		}
-		if !due && !g.Empty() {
-			due = true
+		if g.Scattered() > scattered {
+			spread = time.Now()
+		}
+		if first.IsZero() && !g.Empty() {
+			first = time.Now()
 			timer.Reset(l.window())
 			l.oldest.Store(o.Received)
 		}
@@ -190,6 +198,15 @@ func (l *Loop) gather(ctx context.Context, marks table.Marks, s *stream) (*land.
 // window is how long a group gathers: longer when commits are slow, so that they do not eat the time.
 func (l *Loop) window() time.Duration {
 	return min(max(l.cfg.Every, 4*l.last), l.cfg.Stretch)
+}
+
+// linger is how much longer a group waits for more of an import whose rows are in no order: until none has come for Every,
+// and no longer than under load. Any other import has few days in a batch, and live data need not wait for it.
+func (l *Loop) linger(first, spread time.Time) time.Duration {
+	if spread.IsZero() {
+		return 0
+	}
+	return min(time.Until(spread.Add(l.cfg.Every)), time.Until(first.Add(l.cfg.Stretch)))
 }
 
 // commit lands a group, and tells.

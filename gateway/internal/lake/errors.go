@@ -31,5 +31,5 @@ var (
 	ErrWhere = errors.New("filter")
 )
 
-// MaxDays bounds the day partitions of readings in one commit: each is a file that is open while it is written.
+// MaxDays bounds the day partitions of readings in one commit: each is a file.
 const MaxDays = rowfile.MaxDays

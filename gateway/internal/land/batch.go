@@ -3,7 +3,6 @@ package land
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"github.com/headwater-iot/headwater/gateway/internal/cursor"
 	"github.com/headwater-iot/headwater/gateway/internal/table"
@@ -73,8 +72,7 @@ func (g *Group) readings(ctx context.Context, o *Opened, c *cursor.Cursor, by ta
 	if st.bounded {
 		c.Bound(st.offset, by)
 	}
-	imported := strings.Contains(o.Client, "+") // an import is one file, read again at will
-	if !imported && !c.Remember(table.BatchMark{First: s.First, Count: s.Count, CRC: s.CRC}, by) {
+	if !imported(o.Client) && !c.Remember(table.BatchMark{First: s.First, Count: s.Count, CRC: s.CRC}, by) {
 		g.conflict(o, by, "other bytes came under these seqs before")
 	}
 	fresh := open.Count() + total(c.Open(beyond.From, beyond.To))

@@ -14,6 +14,8 @@ type Group struct {
 	draft  *cursor.Draft
 	commit table.Commit
 	days   map[int64]struct{} // day partitions of readings so far
+	wide   map[int64]struct{} // of scattered batches: they have room of their own
+	spread int                // scattered batches so far
 	bytes  int64
 	tally  tally
 	dirty  bool
@@ -74,6 +76,10 @@ func (g *Group) Records() uint64 { return g.tally.records }
 
 // Bytes estimates the memory of the rows.
 func (g *Group) Bytes() int64 { return g.bytes }
+
+// Scattered returns how many batches the group has of imports whose rows are in no order of days: each of them touches
+// so many that gathering more of them saves many files.
+func (g *Group) Scattered() int { return g.spread }
 
 // Answers returns what hellos asked since the last call that needs no commit: epochs that are complete, and so not
 // in anybody's memory.

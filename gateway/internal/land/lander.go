@@ -18,8 +18,11 @@ const (
 	Slack = time.Second
 	// DefaultMaxAhead is where a clock is wrong rather than early: a day covers any confusion of time zones.
 	DefaultMaxAhead = 24 * time.Hour
-	// MaxDays bounds the day partitions of one group: each is a file that is open while it is written.
+	// MaxDays bounds the day partitions of one group: each is a file, and what comes meanwhile waits for all of them.
 	MaxDays = 64
+	// WideDays bounds those of imported batches that have more than MaxDays each: a year whose rows are in no order
+	// becomes one file a day, where slices of MaxDays would make one for each day and batch.
+	WideDays = 448
 )
 
 // Settings are the rules of landing. The zero value is the default.
@@ -27,6 +30,7 @@ type Settings struct {
 	MaxAhead time.Duration // readings further ahead of their received time are quarantined; 0 = DefaultMaxAhead
 	MaxAge   time.Duration // readings older than this when received are quarantined; 0 = no limit
 	MaxDays  int           // day partitions of one group; 0 = MaxDays
+	WideDays int           // of scattered imports beside those; 0 = WideDays
 	Workers  int           // goroutines that decode; 0 = one per CPU
 }
 
@@ -62,6 +66,9 @@ func New(cfg Config) *Lander {
 	if cfg.MaxDays == 0 {
 		cfg.MaxDays = MaxDays
 	}
+	if cfg.WideDays == 0 {
+		cfg.WideDays = WideDays
+	}
 	if cfg.Workers == 0 {
 		cfg.Workers = runtime.GOMAXPROCS(0)
 	}
@@ -90,7 +97,7 @@ func (l *Lander) Devices() ([]table.Device, bool) { return l.devices.flush() }
 
 // Begin starts a group behind the marks of the lake.
 func (l *Lander) Begin(marks table.Marks) *Group {
-	g := &Group{l: l, draft: l.book.Draft(), days: map[int64]struct{}{}, tally: newTally()}
+	g := &Group{l: l, draft: l.book.Draft(), days: map[int64]struct{}{}, wide: map[int64]struct{}{}, tally: newTally()}
 	g.commit.Expect = cloneMarks(marks)
 	g.commit.Marks = cloneMarks(marks)
 	g.commit.Readings, l.spare = l.spare, nil

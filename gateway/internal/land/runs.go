@@ -2,6 +2,7 @@ package land
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/headwater-iot/headwater/gateway/internal/table"
 	"github.com/headwater-iot/headwater/shared/record"
@@ -23,15 +24,19 @@ const maxNames = 1 << 16
 // days land now, and the batch comes again, to be clipped to the rest.
 func (g *Group) admit(o *Opened, lines []timeline, open *seqset.Set) (took, ok bool) {
 	days := daysOf(o, lines, open)
+	in, limit := g.days, g.l.cfg.MaxDays
+	if len(days) > limit && imported(o.Client) {
+		in, limit = g.wide, g.l.cfg.WideDays
+		g.spread++
+	}
 	fresh := 0
 	for _, d := range days {
-		if _, has := g.days[d]; !has {
+		if _, has := in[d]; !has {
 			fresh++
 		}
 	}
-	limit := g.l.cfg.MaxDays
-	if len(g.days)+fresh > limit {
-		if len(g.days) > 0 {
+	if len(in)+fresh > limit {
+		if len(in) > 0 {
 			return false, false
 		}
 		postpone(lines, days[limit])
@@ -41,10 +46,13 @@ func (g *Group) admit(o *Opened, lines []timeline, open *seqset.Set) (took, ok b
 		took = true
 	}
 	for _, d := range days {
-		g.days[d] = struct{}{}
+		in[d] = struct{}{}
 	}
 	return took, true
 }
+
+// imported reports whether a client sends a file, which may be read again at will.
+func imported(client string) bool { return strings.Contains(client, "+") }
 
 // daysOf returns the days of the readings that would land, ascending.
 func daysOf(o *Opened, lines []timeline, open *seqset.Set) []int64 {

@@ -14,8 +14,9 @@ import (
 // ErrTooManyDays means that runs touch more than MaxDays day partitions.
 var ErrTooManyDays = errors.New("too many day partitions in one commit")
 
-// MaxDays bounds the day partitions of one commit: each becomes a file, and a thousand small files help nobody.
-const MaxDays = 64
+// MaxDays bounds the day partitions of one commit: each becomes a file, and a thousand small files help nobody. It has
+// room for a year in any order; landing keeps far below it but for an import of one.
+const MaxDays = 512
 
 // RowGroupRows bounds a row group, and so the memory of a writer.
 const RowGroupRows = 1 << 20
