@@ -103,8 +103,13 @@ func (d *device) batch(epoch record.Epoch, first, n uint64) []byte {
 // send publishes a sealed part under an anchor and waits for the broker's answer.
 func (d *device) send(sealed []byte) {
 	d.t.Helper()
+	d.await(d.publish(sealed))
+}
+
+// publish does not wait.
+func (d *device) publish(sealed []byte) mqtt.Token {
 	anchor := wire.Anchor{State: wire.Synced, Generation: 1, Wall: time.Now().UnixMicro(), Monotonic: 60_000_000, Uncertainty: 1000}
-	d.await(d.client.Publish(topic.Up(d.name, topic.Batch), 1, false, wire.AppendEnvelope(nil, anchor, sealed)))
+	return d.client.Publish(topic.Up(d.name, topic.Batch), 1, false, wire.AppendEnvelope(nil, anchor, sealed))
 }
 
 func landed(epoch record.Epoch, upTo uint64) func(*wire.Ack) bool {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/headwater-iot/headwater/gateway/internal/bind"
@@ -31,7 +32,7 @@ type Options struct {
 	Announce    string // file for the addresses, "" = none
 	DefaultMQTT bool   // nobody asked for the MQTT address: a busy port is replaced
 	DefaultHTTP bool   // the same for HTTP
-	DieAt       string // step of a commit at which Die is called, "" = none (tests)
+	DieAt       string // step of a commit, or "open CLIENT", at which Die is called, "" = none (tests)
 	Die         func() // ends the process as kill -9 would; only main may do that
 }
 
@@ -175,6 +176,21 @@ func (g *Gateway) tables(ctx context.Context) ([]console.Table, error) {
 		}
 	}
 	return out, err
+}
+
+// dieOpening ends the process whenever a batch of the client named by "open CLIENT" is opened, as a batch would that no
+// recover can save the process from.
+func dieOpening(opt Options) func(client string) {
+	victim, asked := strings.CutPrefix(opt.DieAt, "open ")
+	if !asked {
+		return nil
+	}
+	return func(client string) {
+		if client == victim {
+			opt.Logger.Warn("dying as asked", "client", client)
+			opt.Die()
+		}
+	}
 }
 
 // dieAt ends the process when a commit reaches the named step for the second time: the first commit of a lake is

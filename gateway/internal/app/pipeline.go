@@ -20,6 +20,7 @@ func (g *Gateway) stages() []run.Stage {
 	logger := g.opt.Logger
 	lander := land.New(land.Config{
 		Log: g.log.ID(), Lookup: g.lake.Cursor, Logger: logger, Meter: g.meter, Health: g.board, Attempts: g.attempts,
+		Opening: dieOpening(g.opt),
 	})
 	g.intake = intake.New(intake.Config{
 		Log:  intakeLog{g.log, g.lake},

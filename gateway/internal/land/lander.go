@@ -45,6 +45,8 @@ type Config struct {
 
 	// Attempts notes which record is being opened; nil = nothing is noted (tests).
 	Attempts *Attempts
+	// Opening is told, by any worker, whose batch it opens next; nil = nobody asks (tests).
+	Opening func(client string)
 }
 
 // Lander makes rows of log records. Open runs beside the rest; all else belongs to one goroutine.

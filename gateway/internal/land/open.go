@@ -116,7 +116,13 @@ func (l *Lander) attempt(dec *wire.Decoder, o *Opened) {
 		open(dec, o, false)
 		return
 	}
-	l.cfg.Attempts.try(l.cfg.Log, o.Partition, o.Offset, func(n int) { open(dec, o, n >= maxAttempts) })
+	l.cfg.Attempts.try(l.cfg.Log, o.Partition, o.Offset, func(n int) {
+		unopened := n >= maxAttempts
+		if l.cfg.Opening != nil && o.Kind == KindBatch && !unopened {
+			l.cfg.Opening(o.Client)
+		}
+		open(dec, o, unopened)
+	})
 }
 
 // open decodes o in place. Unopened, only the header is read: intake has read it before.

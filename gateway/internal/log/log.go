@@ -209,16 +209,12 @@ func (l *Log) Append(ctx context.Context, r Record) (Position, error) {
 		entry: Entry{Kind: r.Kind, Partition: r.Partition, Client: r.Client, Payload: r.Payload},
 		done:  make(chan struct{}),
 	}
-	device := deviceOf(r.Client)
-	l.mu.Lock()
-	err := l.refuse(ctx)
-	if err == nil && !l.shares.admit(r.Kind, device, sizeOf(r.Client, r.Payload)) {
-		err = ErrShare
+	err := l.enqueue(ctx, w)
+	if errors.Is(err, ErrShare) {
+		if _, merr := l.measure(); merr == nil { // the share may have grown since anything was appended
+			err = l.enqueue(ctx, w)
+		}
 	}
-	if err == nil {
-		l.queue = append(l.queue, w)
-	}
-	l.mu.Unlock()
 	if errors.Is(err, ErrShare) {
 		l.count.failed(err, 1)
 		l.checkShares()
@@ -235,6 +231,21 @@ func (l *Log) Append(ctx context.Context, r Record) (Position, error) {
 		return Position{}, fmt.Errorf("append to log: %w", w.err)
 	}
 	return Position{Partition: w.entry.Partition, Offset: w.entry.Offset, Received: w.entry.Received}, nil
+}
+
+// enqueue hands an append to the writer, unless there is a reason not to.
+func (l *Log) enqueue(ctx context.Context, w *waiting) error {
+	device, size := deviceOf(w.entry.Client), sizeOf(w.entry.Client, w.entry.Payload)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.refuse(ctx); err != nil {
+		return err
+	}
+	if !l.shares.admit(w.entry.Kind, device, size) {
+		return ErrShare
+	}
+	l.queue = append(l.queue, w)
+	return nil
 }
 
 // refuse says why nothing can be appended now; l.mu is held.

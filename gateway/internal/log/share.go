@@ -15,6 +15,8 @@ const (
 	// MaxShare is the most that one device may have in the log before it lands, however large the disk is: landing goes
 	// in the order of the log, so this is how much of one device the others may have to wait for.
 	MaxShare = 256 << 20
+	// minShare is the least: a disk that others have filled is full for all alike, and nobody's share.
+	minShare = 1 << 20
 	// blockBytes is how finely the log knows what has landed.
 	blockBytes = 1 << 20
 	// maxBlocks bounds what it knows: beyond, blocks are made twice as large.
@@ -49,6 +51,13 @@ type block struct {
 
 func newShares() shares {
 	return shares{held: map[string]int64{}, over: map[string]bool{}, per: blockBytes}
+}
+
+// divide sets the share: so much of what has not landed and of what is free.
+func (s *shares) divide(percent int, free int64) {
+	if percent > 0 {
+		s.limit = min(MaxShare, max(minShare, (s.sum+free)/100*int64(percent)))
+	}
 }
 
 // admit reports whether a device may have so much more. A hello may take as much again as its batches: it is how the

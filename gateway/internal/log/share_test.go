@@ -11,7 +11,7 @@ import (
 	"github.com/headwater-iot/headwater/shared/health"
 )
 
-const kilo = 1000
+const kilo = 100_000
 
 // sharing gives a log on a disk of so many bytes, of which one device gets a tenth.
 func sharing(total uint64, board *health.Board) func(*Config) {
@@ -41,8 +41,8 @@ func TestShareOfOneDevice(t *testing.T) {
 		err = send(l, t, Batch, client, kilo)
 		sent++
 	}
-	if !errors.Is(err, ErrShare) || sent < 80 || sent > 110 {
-		t.Fatalf("after %d records of 1 kB on a disk of 1 MB, of which a tenth is the share: %v", sent, err)
+	if !errors.Is(err, ErrShare) || sent < 80 || sent > 120 {
+		t.Fatalf("after %d records of 100 kB on a disk of 100 MB, of which a tenth is the share: %v", sent, err)
 	}
 	if err := send(l, t, Batch, "modest", kilo); err != nil {
 		t.Errorf("another device: %v", err)
@@ -64,6 +64,32 @@ func TestShareOfOneDevice(t *testing.T) {
 	}
 }
 
+// TestSharesFollowTheDisk fills the disk by others while a device has something in the log, and frees it: the device is
+// told that the disk is full, not that it took too much, and goes on.
+func TestSharesFollowTheDisk(t *testing.T) {
+	free := uint64(1000 * kilo)
+	l := open(t, t.TempDir(), func(c *Config) {
+		c.SharePercent, c.ReservePercent, c.noSync = 10, 5, true
+		c.space = func(string) (uint64, uint64, error) { return free, 1000 * kilo, nil }
+	})
+	for range 50 {
+		if err := send(l, t, Batch, "dev", kilo); err != nil {
+			t.Fatal(err)
+		}
+	}
+	free = 0
+	if err := send(l, t, Batch, "new", kilo); !errors.Is(err, ErrFull) {
+		t.Errorf("on a full disk: %v", err)
+	}
+	if err := send(l, t, Batch, "dev", kilo); !errors.Is(err, ErrShare) { // five times what a full disk leaves to one
+		t.Errorf("on a full disk, of a device that has much: %v", err)
+	}
+	free = 1000 * kilo
+	if err := send(l, t, Batch, "dev", kilo); err != nil {
+		t.Errorf("with room again: %v", err)
+	}
+}
+
 // TestHellosHaveAnEnd floods a log with what its device may always say.
 func TestHellosHaveAnEnd(t *testing.T) {
 	l := open(t, t.TempDir(), sharing(1000*kilo, nil))
@@ -72,7 +98,7 @@ func TestHellosHaveAnEnd(t *testing.T) {
 		err = send(l, t, Hello, "chatty", kilo)
 	}
 	if !errors.Is(err, ErrShare) {
-		t.Errorf("1000 hellos of 1 kB on a disk of 1 MB: %v", err)
+		t.Errorf("1000 hellos of 100 kB on a disk of 100 MB: %v", err)
 	}
 }
 

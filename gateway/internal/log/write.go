@@ -118,21 +118,26 @@ func (l *Log) commit(group []*waiting) error {
 
 // room looks at the reserve, and at what is beyond it.
 func (l *Log) room() error {
+	r, err := l.measure()
+	if err != nil || r.Missing == 0 {
+		return nil //nolint:nilerr // a file system that does not say has no reserve; a write will tell
+	}
+	return l.noRoom(errors.New(r.String()))
+}
+
+// measure asks how full the disk is, and makes shares of what there is.
+func (l *Log) measure() (disk.Reserve, error) {
 	if l.cfg.ReservePercent == 0 && l.cfg.SharePercent == 0 {
-		return nil
+		return disk.Reserve{}, nil
 	}
 	r, err := disk.ReserveOf(l.cfg.Dir, l.cfg.ReservePercent, l.cfg.space)
 	if err != nil {
-		return nil //nolint:nilerr // a file system that does not say has no reserve; a write will tell
+		return disk.Reserve{}, err
 	}
-	beyond := r.Free - min(r.Free, r.Kept)
 	l.mu.Lock()
-	l.shares.limit = min(MaxShare, (l.shares.sum+int64(beyond))/100*int64(l.cfg.SharePercent))
-	l.mu.Unlock()
-	if r.Missing == 0 {
-		return nil
-	}
-	return l.noRoom(errors.New(r.String()))
+	defer l.mu.Unlock()
+	l.shares.divide(l.cfg.SharePercent, int64(r.Free-min(r.Free, r.Kept)))
+	return r, nil
 }
 
 // noRoom says that the disk is full, and what would help.
