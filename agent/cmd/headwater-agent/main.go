@@ -17,6 +17,7 @@ import (
 	"github.com/headwater-iot/headwater/agent/internal/settings"
 	"github.com/headwater-iot/headwater/shared/buildinfo"
 	"github.com/headwater-iot/headwater/shared/cli"
+	"github.com/headwater-iot/headwater/shared/volatile"
 )
 
 // program is what the program is called in what it prints.
@@ -83,6 +84,9 @@ func check(_ context.Context, fs flags, parse parse, out io.Writer) error {
 	text, err := s.YAML()
 	if err != nil {
 		return err
+	}
+	if why := volatile.Why(s.Data); why != "" {
+		fmt.Fprintln(os.Stderr, volatile.Warning(s.Data, why))
 	}
 	_, err = io.WriteString(out, text)
 	return err

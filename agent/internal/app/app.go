@@ -18,6 +18,7 @@ import (
 	"github.com/headwater-iot/headwater/shared/health"
 	"github.com/headwater-iot/headwater/shared/meter"
 	"github.com/headwater-iot/headwater/shared/run"
+	"github.com/headwater-iot/headwater/shared/service"
 )
 
 // App is an agent. Make one with New; Run it once.
@@ -26,6 +27,7 @@ type App struct {
 	log      *slog.Logger
 	meter    *meter.Registry
 	health   *health.Board
+	service  *service.Manager
 
 	// Set by open, in this order.
 	lock    *durable.Lock
@@ -40,7 +42,9 @@ type App struct {
 
 // New returns an agent with checked settings. It touches nothing yet.
 func New(s settings.Settings, log *slog.Logger) *App {
-	return &App{settings: s, log: log, meter: meter.New(), health: health.NewLogged(log)}
+	a := &App{settings: s, log: log, meter: meter.New(), health: health.NewLogged(log)}
+	a.service = service.New(service.Config{Status: a.sentence, Logger: log, Health: a.health})
+	return a
 }
 
 // Run opens the outbox and works until ctx ends. It returns nil after an orderly stop.
@@ -51,12 +55,8 @@ func (a *App) Run(ctx context.Context) (err error) {
 	}
 	a.log.Info("agent started", "version", buildinfo.Version(), "device", a.settings.Device, "epoch", a.outbox.Epoch(),
 		"boot", a.clock.Boot(), "data", a.settings.Data, "sensors", len(a.settings.Sensors))
-	if err := notify("READY=1"); err != nil {
-		a.log.Warn("service manager not told that we are ready", "error", err)
-	}
 	stop := context.AfterFunc(ctx, func() {
 		a.log.Info("stopping; a second signal leaves at once, and the readings are safe")
-		_ = notify("STOPPING=1") // nobody left to tell
 	})
 	defer stop()
 	return run.Run(ctx, a.log, a.stages()...)
@@ -67,6 +67,7 @@ func (a *App) open(ctx context.Context) (err error) {
 	if err := a.takeData(); err != nil {
 		return err
 	}
+	a.warnVolatile()
 	if a.clock, err = a.openClock(); err != nil {
 		return err
 	}
@@ -81,7 +82,7 @@ func (a *App) open(ctx context.Context) (err error) {
 	a.lookBehind()
 	a.sampler, err = sampler.New(sampler.Config{
 		Sensors: sensors, Clock: a.clock, Append: a.outbox.Append,
-		Logger: a.log.With("system", "sampler"), Meter: a.meter, Health: a.health,
+		Logger: a.log.With("system", "sampler"), Meter: a.meter, Health: a.health, Service: a.service,
 	})
 	if err != nil {
 		return err

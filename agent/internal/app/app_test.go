@@ -21,6 +21,7 @@ import (
 	"github.com/headwater-iot/headwater/agent/internal/sensor/roster"
 	"github.com/headwater-iot/headwater/agent/internal/settings"
 	"github.com/headwater-iot/headwater/shared/durable"
+	"github.com/headwater-iot/headwater/shared/volatile"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -75,11 +76,14 @@ func (j *journal) await(t *testing.T, text string, ended <-chan error) {
 	}
 }
 
-// start runs an agent; stop ends it and returns its error.
-func start(t *testing.T, s settings.Settings) (a *App, j *journal, ended chan error, stop func() error) {
+// start runs an agent, changed by with; stop ends it and returns its error.
+func start(t *testing.T, s settings.Settings, with ...func(*App)) (a *App, j *journal, ended chan error, stop func() error) {
 	t.Helper()
 	j = newJournal()
 	a = New(s, slog.New(slog.NewTextHandler(j, nil)))
+	for _, change := range with {
+		change(a)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
 	ended = make(chan error, 1) // so that it can end when a test has failed
@@ -230,12 +234,12 @@ func TestRingDirFallsBack(t *testing.T) {
 		t.Skipf("no tmpfs at /dev/shm: %q", dir)
 	}
 	onDisk := t.TempDir()
-	if onTmpfs(onDisk) {
+	if volatile.Tmpfs(onDisk) {
 		t.Skip("the temporary directory is tmpfs")
 	}
 	dir := ringDir(onDisk, "headwater-test", onDisk)
 	defer os.RemoveAll(dir)
-	if dir == "" || strings.HasPrefix(dir, onDisk) || !onTmpfs(dir) {
+	if dir == "" || strings.HasPrefix(dir, onDisk) || !volatile.Tmpfs(dir) {
 		t.Errorf("the ring went to %q", dir)
 	}
 	if got, _ := os.ReadDir(onDisk); len(got) > 0 {
@@ -258,27 +262,5 @@ func TestForeignDirectoryIsNotTaken(t *testing.T) {
 	defer os.RemoveAll(dir)
 	if strings.HasPrefix(dir, s.RunDir) {
 		t.Errorf("a directory of another user was taken: %s", dir)
-	}
-}
-
-func TestNotifyTellsTheServiceManager(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "notify")
-	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	t.Setenv("NOTIFY_SOCKET", path)
-	if err := notify("READY=1"); err != nil {
-		t.Fatal(err)
-	}
-	buf := make([]byte, 64)
-	n, err := l.Read(buf)
-	if err != nil || string(buf[:n]) != "READY=1" {
-		t.Errorf("told %q, %v", buf[:n], err)
-	}
-	t.Setenv("NOTIFY_SOCKET", path+"-gone")
-	if err := notify("READY=1"); err == nil {
-		t.Error("a manager that is not there was told")
 	}
 }

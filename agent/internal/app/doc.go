@@ -23,6 +23,9 @@
 //   - Connected, it writes nothing to flash but a line at its start and one a day
 //     (TestConnectedAgentWritesOneLine), and every reading is counted on its way
 //     (TestEveryReadingIsCounted).
+//   - The service manager hears that it is up, and its watchdog is fed while every stage goes on: an fsync that never
+//     returns ends the feed, and sampling does not wait for it (TestHungFlashStopsTheFeed).
+//   - A data directory that lies in memory is said loudly, and stands in health (TestDataInMemoryIsSaid).
 //   - The ring is on tmpfs or on the heap, never on flash (TestRingDirFallsBack).
 //
 // What can be lost: what the outbox says can be lost, nothing more. A read-only or full data directory

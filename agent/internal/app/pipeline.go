@@ -17,10 +17,12 @@ import (
 // stages returns the river from its mouth up: run starts them in this order and stops them in reverse.
 func (a *App) stages() []run.Stage {
 	stages := []run.Stage{
+		{Name: "watchdog", Run: a.service.Watch},
 		{Name: "outbox", Run: a.outbox.Run},
 		{Name: "uplink", Run: a.uplink.Run},
 		{Name: "seal", Run: a.seal}, // after the last sample and before the uplink drains
 		{Name: "sampler", Run: a.sampler.Run},
+		{Name: "service", Run: a.service.Serve},
 	}
 	if a.page == nil {
 		return stages
@@ -71,7 +73,7 @@ func (a *App) outboxConfig() outbox.Config {
 		FlushInterval: s.Outbox.FlushInterval, RingBytes: int(s.Outbox.RingSize),
 		Quota: int64(s.Outbox.Quota), Reserve: int64(s.Outbox.Reserve), Policy: outbox.Policy(s.Outbox.OnFull),
 		Promise: func() int64 { return a.sampler.Promise() }, // asked when there are rows, which come from it
-		Clock:   a.clock, Floor: a.clock.Floor, Log: a.log, Meter: a.meter, Health: a.health,
+		Clock:   a.clock, Floor: a.clock.Floor, Log: a.log, Meter: a.meter, Health: a.health, Pulse: a.service.Pulse("outbox"),
 	}
 }
 
@@ -81,7 +83,7 @@ func (a *App) uplinkConfig() uplink.Config {
 		Broker: s.Uplink.Broker, Device: s.Device, Version: buildinfo.Version(), Boot: a.clock.Boot(),
 		Site: s.Site, Owner: s.Owner, Tags: s.Tags, Schedule: a.sampler.Schedule(),
 		Queue: queue{a.outbox}, Teller: queue{a.outbox}, Clock: a.clock, Wake: a.outbox.Wake(),
-		Log: a.log, Meter: a.meter, Health: a.health,
+		Log: a.log, Meter: a.meter, Health: a.health, Pulse: a.service.Pulse("uplink"),
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"hash/fnv"
 	"os"
 	"path/filepath"
+
+	"github.com/headwater-iot/headwater/shared/volatile"
 )
 
 // ringDir returns a directory on tmpfs for the ring of one agent, "" where the machine has none. Its name keeps two agents of one machine apart, and brings an agent that
@@ -18,21 +20,11 @@ func ringDir(runDir, device, data string) string {
 	name := fmt.Sprintf("%s-%016x", device, h.Sum64())
 	for _, base := range []string{runDir, fmt.Sprintf("/dev/shm/headwater-%d", os.Getuid())} {
 		dir := filepath.Join(base, name)
-		if onTmpfs(existing(dir)) && os.MkdirAll(dir, 0o700) == nil && ours(base) && ours(dir) && writable(dir) {
+		if volatile.Tmpfs(volatile.Existing(dir)) && os.MkdirAll(dir, 0o700) == nil && ours(base) && ours(dir) && writable(dir) {
 			return dir
 		}
 	}
 	return ""
-}
-
-// existing returns the nearest folder above dir, or dir itself, that exists.
-func existing(dir string) string {
-	for {
-		if _, err := os.Stat(dir); err == nil || dir == filepath.Dir(dir) {
-			return dir
-		}
-		dir = filepath.Dir(dir)
-	}
 }
 
 // writable reports whether a file can be made in dir.

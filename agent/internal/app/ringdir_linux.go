@@ -6,15 +6,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// onTmpfs reports whether a directory costs no flash.
-func onTmpfs(dir string) bool {
-	var s unix.Statfs_t
-	if unix.Statfs(dir, &s) != nil {
-		return false
-	}
-	return int64(s.Type) == unix.TMPFS_MAGIC || int64(s.Type) == unix.RAMFS_MAGIC
-}
-
 // ours reports whether a directory is a real one that nobody else may have prepared: /dev/shm is
 // open to all users.
 func ours(dir string) bool {

@@ -12,6 +12,7 @@ import (
 	"github.com/headwater-iot/headwater/shared/health"
 	"github.com/headwater-iot/headwater/shared/meter"
 	"github.com/headwater-iot/headwater/shared/record"
+	"github.com/headwater-iot/headwater/shared/service"
 	"github.com/headwater-iot/headwater/shared/wire"
 )
 
@@ -63,6 +64,7 @@ type Config struct {
 	Log    *slog.Logger
 	Meter  *meter.Registry
 	Health *health.Board
+	Pulse  *service.Pulse // of Run
 
 	noSync bool // the negative control of the power cut test
 }

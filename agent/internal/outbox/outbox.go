@@ -119,10 +119,13 @@ func poke(c chan struct{}) {
 // Run seals and flushes by the clock until ctx ends. It returns nil: what goes wrong with flash is
 // shown, and tried again.
 func (o *Outbox) Run(ctx context.Context) error {
+	defer o.cfg.Pulse.Rest()
 	for {
+		o.cfg.Pulse.Due(0)
 		next := o.step(time.Now())
 		var timer <-chan time.Time
-		if !next.IsZero() {
+		if o.cfg.Pulse.Rest(); !next.IsZero() {
+			o.cfg.Pulse.Due(time.Until(next))
 			timer = time.After(time.Until(next))
 		}
 		select {

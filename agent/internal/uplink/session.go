@@ -52,6 +52,7 @@ func (s *session) run(ctx, hard context.Context) error {
 	defer timer.Stop()
 	leaving := ctx.Done()
 	for {
+		s.cfg.Pulse.Due(s.pace.look)
 		select {
 		case <-hard.Done():
 			return nil

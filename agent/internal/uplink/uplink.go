@@ -13,6 +13,7 @@ import (
 	"github.com/headwater-iot/headwater/shared/health"
 	"github.com/headwater-iot/headwater/shared/meter"
 	"github.com/headwater-iot/headwater/shared/record"
+	"github.com/headwater-iot/headwater/shared/service"
 	"github.com/headwater-iot/headwater/shared/topic"
 	"github.com/headwater-iot/headwater/shared/wire"
 )
@@ -95,6 +96,7 @@ type Config struct {
 	Log    *slog.Logger
 	Meter  *meter.Registry
 	Health *health.Board
+	Pulse  *service.Pulse // of Run
 }
 
 const keepAlive = 30 * time.Second
@@ -166,11 +168,14 @@ func withoutPath(u *url.URL) *url.URL {
 // Run connects, and connects again, until ctx ends; then it has pace.drain to send what is left.
 // It returns nil: no state of the network is an error of the agent.
 func (u *Uplink) Run(ctx context.Context) error {
+	defer u.cfg.Pulse.Rest()
 	for try := 0; ; try++ {
+		u.cfg.Pulse.Due(0)
 		if u.connect(ctx) {
 			try = 0
 		}
 		wait := jitter(backoff(try, u.pace.retryMin, u.pace.retryMax), u.rand())
+		u.cfg.Pulse.Due(wait)
 		select {
 		case <-ctx.Done():
 			return nil
