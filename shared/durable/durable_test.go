@@ -4,12 +4,13 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/headwater-iot/headwater/shared/need"
 )
 
 // trace is a Disk that writes down its steps, as "step name" with the name relative to dir.
@@ -184,7 +185,7 @@ func TestLockNamesTheHolder(t *testing.T) {
 	if !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), " with id "+strconv.Itoa(os.Getpid())) {
 		t.Errorf("a second lock: %v, want ErrLocked by this process", err)
 	}
-	child := exec.Command(os.Args[0])
+	child := need.Self()
 	child.Env = append(os.Environ(), lockEnv+"="+path)
 	if err := child.Run(); err == nil {
 		t.Error("another process got the lock too")
@@ -203,7 +204,7 @@ func TestLockNamesTheHolder(t *testing.T) {
 
 func TestLockEndsWithItsProcess(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "LOCK")
-	child := exec.Command(os.Args[0])
+	child := need.Self()
 	child.Env = append(os.Environ(), lockEnv+"="+path)
 	if err := child.Run(); err != nil {
 		t.Fatalf("the child did not get the lock: %v", err)

@@ -9,9 +9,10 @@ import (
 
 // Environment variables that steer what tests do about missing things.
 const (
-	NoSkipEnv = "HEADWATER_NO_SKIP" // "1": fail where a test would be skipped
-	DataEnv   = "HEADWATER_DATA"    // the folder of real series
-	PythonEnv = "HEADWATER_PYTHON"  // the Python interpreter with the readers
+	NoSkipEnv   = "HEADWATER_NO_SKIP"  // "1": fail where a test would be skipped
+	DataEnv     = "HEADWATER_DATA"     // the folder of real series
+	PythonEnv   = "HEADWATER_PYTHON"   // the Python interpreter with the readers
+	EmulatorEnv = "HEADWATER_EMULATOR" // what runs the test binary, such as qemu-arm; "" = this machine itself
 )
 
 // Tool returns the path of a program, or ends the test with how to install it.
@@ -33,6 +34,14 @@ func Root(t testing.TB) {
 	if os.Geteuid() != 0 {
 		missing(t, "needs root: run it with sudo")
 	}
+}
+
+// Self returns a command that runs this test binary once more, emulated if it is emulated itself.
+func Self(args ...string) *exec.Cmd {
+	if emulator := os.Getenv(EmulatorEnv); emulator != "" {
+		return exec.Command(emulator, append([]string{os.Args[0]}, args...)...)
+	}
+	return exec.Command(os.Args[0], args...)
 }
 
 // Python returns an interpreter that has the packages of scripts/requirements.txt.

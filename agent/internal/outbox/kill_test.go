@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/headwater-iot/headwater/shared/need"
 )
 
 // TestMain turns the test binary into an agent when it is asked to be one.
@@ -71,7 +73,7 @@ func child() {
 // last row that it had accepted.
 func killChild(t *testing.T, n int, cut func(*exec.Cmd), env ...string) (last int) {
 	t.Helper()
-	cmd := exec.Command(os.Args[0])
+	cmd := need.Self()
 	cmd.Env = append(os.Environ(), append(env, "HEADWATER_TEST_CHILD=1")...)
 	out, err := cmd.StdoutPipe()
 	must(t, err)
