@@ -65,10 +65,8 @@ func (s Settings) Check(report sensor.Report) {
 		if !slices.Contains(ranges(), c.full()) {
 			at("range", "must be one of %v, not %v", ranges(), c.Range)
 		}
-		for key, v := range map[string]float64{"scale": c.Scale, "offset": c.Offset} {
-			if math.IsNaN(v) || math.IsInf(v, 0) {
-				at(key, "must be a number, not %v", v)
-			}
+		if v := c.Scale + c.Offset; math.IsNaN(v) || math.IsInf(v, 0) {
+			at("scale", "and offset must be numbers, not %v and %v", c.Scale, c.Offset)
 		}
 		if len(c.Series) > record.MaxName {
 			at("series", "must be at most %d bytes", record.MaxName)

@@ -39,31 +39,31 @@ const (
 // Device is an open chip.
 type Device struct {
 	bus  *bus.Guard
+	addr uint16
 	chip *mcp9808.Dev
 	raw  uint16 // the temperature register as last read
 }
 
 // Open takes over the bus, wakes the chip up and waits for its first conversion. Close closes the bus.
 func Open(ctx context.Context, b i2c.BusCloser, s Settings) (*Device, error) {
-	d := &Device{bus: &bus.Guard{BusCloser: b}}
+	d := &Device{bus: &bus.Guard{BusCloser: b}, addr: s.Addr(Chip())}
 	d.bus.Seen = func(w, r []byte) {
 		if len(w) == 1 && w[0] == regTemperature && len(r) == 2 {
 			d.raw = uint16(r[0])<<8 | uint16(r[1])
 		}
 	}
-	addr := s.Addr(Chip())
 	err := d.bus.Do(ctx, func() (err error) {
-		if err := who(ctx, d.bus, addr); err != nil {
+		if err := who(ctx, d.bus, d.addr); err != nil {
 			return err
 		}
-		d.chip, err = mcp9808.New(d.bus, &mcp9808.Opts{Addr: int(addr), Res: mcp9808.Maximum})
+		d.chip, err = mcp9808.New(d.bus, &mcp9808.Opts{Addr: int(d.addr), Res: mcp9808.Maximum})
 		if err != nil {
 			return err
 		}
 		return bus.Sleep(ctx, firstConversion)
 	})
 	if err != nil {
-		return nil, bus.NotOpened(b, addr, err)
+		return nil, bus.NotOpened(b, d.addr, err)
 	}
 	return d, nil
 }
@@ -80,7 +80,7 @@ func (d *Device) Read(ctx context.Context) ([]record.Cell, error) {
 		err = bus.ErrGarbled
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", d.chip, err)
+		return nil, fmt.Errorf("read MCP9808 at %#x: %w", d.addr, err)
 	}
 	return cells(e), nil
 }

@@ -15,7 +15,6 @@ import (
 	"github.com/headwater-iot/headwater/agent/internal/sensor/mcp9808"
 	"github.com/headwater-iot/headwater/agent/internal/sensor/sht4x"
 	"github.com/headwater-iot/headwater/agent/internal/sensor/simbus"
-	"github.com/headwater-iot/headwater/shared/record"
 )
 
 // Chips returns the kinds that sit on an I2C bus, in the order in which a chip is
@@ -24,32 +23,31 @@ func Chips() []bus.Chip {
 	return []bus.Chip{bme280.Chip(), mcp9808.Chip(), ads1115.Chip(), ina219.Chip(), sht4x.Chip(), ds18b20.Chip()}
 }
 
-// onBus plans a chip: what it announces, and its opening on a bus. A simulated bus
-// lives as long as the plan, with this one chip on it.
-func onBus[S interface{ Announce() []record.Cell }, D sensor.Driver](
-	s *Settings, p *sensor.Plan, settings S, place bus.Place, sim simbus.Config,
-	drive func(context.Context, i2c.BusCloser, S) (D, error),
-) {
-	open := func() (i2c.BusCloser, error) { return bus.Open(place.Bus) }
+// chip opens a driver on a bus.
+type chip func(context.Context, i2c.BusCloser) (sensor.Driver, error)
+
+// onBus plans the opening of a chip. A simulated bus lives as long as the plan, with this one chip on it.
+func onBus(s *Settings, p *sensor.Plan, place bus.Place, sim simbus.Config, open chip) error {
+	connect := func() (i2c.BusCloser, error) { return bus.Open(place.Bus) }
 	if place.Simulated() {
 		if sim.Seed = place.Seed; sim.Seed == 0 {
 			sim.Seed = seedOf(s.Name)
 		}
 		b := simbus.New(sim)
-		open = func() (i2c.BusCloser, error) { return b.Open(), nil }
+		connect = func() (i2c.BusCloser, error) { return b.Open(), nil }
 	}
-	p.Announce = settings.Announce()
 	p.Open = func(ctx context.Context) (sensor.Driver, error) {
-		b, err := open()
+		b, err := connect()
 		if err != nil {
 			return nil, err
 		}
-		d, err := drive(ctx, b, settings)
+		d, err := open(ctx, b)
 		if err != nil {
 			return nil, err // and not a nil pointer in an interface
 		}
 		return d, nil
 	}
+	return nil
 }
 
 // seedOf gives every simulated chip weather of its own.
@@ -65,43 +63,55 @@ func alone(addr uint16, part simbus.Part) simbus.Config {
 }
 
 func planBME280(s *Settings, _ Deps, p *sensor.Plan) error {
-	part := simbus.BME280
-	if s.BME280.Model == "bmp280" {
+	settings, part := *s.BME280, simbus.BME280
+	if settings.Model == "bmp280" {
 		part = simbus.BMP280
 	}
-	place := bus.Place{Bus: s.BME280.Bus, Seed: s.BME280.Seed}
-	onBus(s, p, *s.BME280, place, alone(s.BME280.Addr(), part), bme280.Open)
-	return nil
+	p.Announce = settings.Announce()
+	place := bus.Place{Bus: settings.Bus, Seed: settings.Seed}
+	return onBus(s, p, place, alone(settings.Addr(), part), func(ctx context.Context, b i2c.BusCloser) (sensor.Driver, error) {
+		return bme280.Open(ctx, b, settings)
+	})
 }
 
 func planMCP9808(s *Settings, _ Deps, p *sensor.Plan) error {
-	place := s.MCP9808.Place
-	onBus(s, p, *s.MCP9808, place, alone(place.Addr(mcp9808.Chip()), simbus.MCP9808), mcp9808.Open)
-	return nil
+	settings := *s.MCP9808
+	p.Announce = settings.Announce()
+	return onBus(s, p, settings.Place, alone(settings.Addr(mcp9808.Chip()), simbus.MCP9808), func(ctx context.Context, b i2c.BusCloser) (sensor.Driver, error) {
+		return mcp9808.Open(ctx, b, settings)
+	})
 }
 
 func planINA219(s *Settings, _ Deps, p *sensor.Plan) error {
-	place := s.INA219.Place
-	onBus(s, p, *s.INA219, place, alone(place.Addr(ina219.Chip()), simbus.INA219), ina219.Open)
-	return nil
+	settings := *s.INA219
+	p.Announce = settings.Announce()
+	return onBus(s, p, settings.Place, alone(settings.Addr(ina219.Chip()), simbus.INA219), func(ctx context.Context, b i2c.BusCloser) (sensor.Driver, error) {
+		return ina219.Open(ctx, b, settings)
+	})
 }
 
 func planADS1115(s *Settings, _ Deps, p *sensor.Plan) error {
-	place := s.ADS1115.Place
-	onBus(s, p, *s.ADS1115, place, alone(place.Addr(ads1115.Chip()), simbus.ADS1115), ads1115.Open)
-	return nil
+	settings := *s.ADS1115
+	p.Announce = settings.Announce()
+	return onBus(s, p, settings.Place, alone(settings.Addr(ads1115.Chip()), simbus.ADS1115), func(ctx context.Context, b i2c.BusCloser) (sensor.Driver, error) {
+		return ads1115.Open(ctx, b, settings)
+	})
 }
 
 func planSHT4x(s *Settings, _ Deps, p *sensor.Plan) error {
-	place := s.SHT4x.Place
-	onBus(s, p, *s.SHT4x, place, alone(place.Addr(sht4x.Chip()), simbus.SHT4x), sht4x.Open)
-	return nil
+	settings := *s.SHT4x
+	p.Announce = settings.Announce()
+	return onBus(s, p, settings.Place, alone(settings.Addr(sht4x.Chip()), simbus.SHT4x), func(ctx context.Context, b i2c.BusCloser) (sensor.Driver, error) {
+		return sht4x.Open(ctx, b, settings)
+	})
 }
 
 func planDS18B20(s *Settings, _ Deps, p *sensor.Plan) error {
-	place := s.DS18B20.Place
-	sim := alone(place.Addr(ds18b20.Chip()), simbus.DS2482)
-	sim.ROMs = s.DS18B20.ROMs()
-	onBus(s, p, *s.DS18B20, place, sim, ds18b20.Open)
-	return nil
+	settings := *s.DS18B20
+	p.Announce = settings.Announce()
+	sim := alone(settings.Addr(ds18b20.Chip()), simbus.DS2482)
+	sim.ROMs = settings.ROMs()
+	return onBus(s, p, settings.Place, sim, func(ctx context.Context, b i2c.BusCloser) (sensor.Driver, error) {
+		return ds18b20.Open(ctx, b, settings)
+	})
 }

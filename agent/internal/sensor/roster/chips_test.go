@@ -1,0 +1,99 @@
+package roster
+
+import (
+	"io"
+	"slices"
+	"testing"
+	"testing/synctest"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/headwater-iot/headwater/shared/strictyaml"
+)
+
+const chips = `
+sensors:
+  - name: air
+    bme280: {}
+  - name: water
+    ds18b20: {probes: [{rom: 28-0000013182ab, series: inlet}, {rom: 28-0000013182ac}], resolution: 11}
+  - name: one
+    ds18b20: {bus: sim, address: 0x19}
+  - name: battery
+    ina219: {address: 0x45, shunt: 0.01, max_current: 20, seed: 3}
+  - name: tank
+    ads1115:
+      rate: 8
+      channels:
+        - {input: 0, series: level, range: 2.048, scale: 250, offset: -125, unit: "%"}
+        - {input: 1-3}
+  - name: board
+    mcp9808: {address: 0x1f}
+  - name: room
+    sht4x: {address: 0x45, precision: low}
+`
+
+// Every chip runs from its lines in a configuration to its readings, on any machine.
+func TestChipsRunFromTheConfiguration(t *testing.T) {
+	var config struct {
+		Sensors []Settings `yaml:"sensors"`
+	}
+	if err := strictyaml.Decode("agent.yaml", []byte(chips), &config); err != nil {
+		t.Fatal(err)
+	}
+	Check(config.Sensors, func(path, format string, args ...any) { t.Errorf("%s: "+format, append([]any{path}, args...)...) })
+	want := map[string][]string{
+		"air":     {"temperature Cel", "humidity %RH", "pressure Pa"},
+		"water":   {"inlet Cel", "temperature-28-0000013182ac Cel"},
+		"one":     {"temperature Cel"},
+		"battery": {"voltage V", "shunt V", "current A", "power W"},
+		"tank":    {"level %", "voltage1-3 V"},
+		"board":   {"temperature Cel"},
+		"room":    {"temperature Cel", "humidity %RH"},
+	}
+	synctest.Test(t, func(t *testing.T) {
+		plans, err := Plans(config.Sensors, Deps{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string][]string{}
+		for i, p := range plans {
+			if n := config.Sensors[i].series(); n != len(p.Announce) {
+				t.Errorf("%s is counted as %d series and announces %d", p.Name, n, len(p.Announce))
+			}
+			for range 2 { // and once more, as after an error
+				d, err := p.Open(t.Context())
+				if err != nil {
+					t.Fatal(p.Name, err)
+				}
+				cells, err := d.Read(t.Context())
+				if err != nil {
+					t.Error(p.Name, err)
+				}
+				got[p.Name] = nil
+				for i, c := range cells {
+					got[p.Name] = append(got[p.Name], c.Series+" "+c.Unit)
+					if a := p.Announce[i]; a.Series != c.Series || a.Unit != c.Unit || a.Kind != c.Kind {
+						t.Errorf("%s announced %+v and gave %+v", p.Name, a, c)
+					}
+				}
+				if err := d.(io.Closer).Close(); err != nil {
+					t.Error(p.Name, err)
+				}
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+}
+
+// The first address of a kind is the one that its settings take when they name none.
+func TestDefaultsAreWhereChipsAreSold(t *testing.T) {
+	want := map[string]uint16{"bme280": 0x76, "ds18b20": 0x18, "ina219": 0x40, "ads1115": 0x48, "mcp9808": 0x18, "sht4x": 0x44}
+	for _, c := range Chips() {
+		if c.Addresses[0] != want[c.Kind] || !slices.IsSorted(c.Addresses) {
+			t.Errorf("%s is at %#x", c.Kind, c.Addresses)
+		}
+	}
+}
