@@ -77,15 +77,18 @@ func tryAll(ctx context.Context, s settings.Settings) ([]selftest.Result, error)
 		}
 		good = append(good, one)
 	}
-	plans, err := roster.Plans(good, deps)
+	planned, err := roster.Plans(good, deps)
 	if err != nil {
 		return nil, err
 	}
-	for i, one := range s.Sensors {
+	plans := make([]sensor.Plan, 0, len(s.Sensors))
+	for _, one := range s.Sensors {
 		if err := failed[one.Name]; err != nil {
 			never := func(context.Context) (sensor.Driver, error) { return nil, err }
-			plans = slices.Insert(plans, i, sensor.Plan{Name: one.Name, Open: never})
+			plans = append(plans, sensor.Plan{Name: one.Name, Open: never})
+			continue
 		}
+		plans, planned = append(plans, planned[0]), planned[1:]
 	}
 	return selftest.Run(ctx, plans), nil
 }

@@ -14,17 +14,18 @@ var errNumber = errors.New("not a number")
 // longestNumber is more than any of the kernel's formats for a value gives.
 const longestNumber = 40
 
-// decimal reads a number as the kernel writes it: -12, 0.000244140, or with a unit behind (1.5 dB).
-func decimal(text string) (*big.Rat, error) {
+// decimal reads a number as the kernel writes it, -12, 0.000244140, or with a unit behind (1.5 dB), and how many decimals it has.
+func decimal(text string) (v *big.Rat, places int, err error) {
 	number := strings.TrimSuffix(text, " dB")
 	if len(number) > longestNumber || strings.Trim(number, "+-.0123456789") != "" {
-		return nil, fmt.Errorf("%w: %.40q", errNumber, text)
+		return nil, 0, fmt.Errorf("%w: %.40q", errNumber, text)
 	}
 	v, ok := new(big.Rat).SetString(number)
 	if !ok {
-		return nil, fmt.Errorf("%w: %.40q", errNumber, text)
+		return nil, 0, fmt.Errorf("%w: %.40q", errNumber, text)
 	}
-	return v, nil
+	_, behind, _ := strings.Cut(number, ".")
+	return v, len(behind), nil
 }
 
 // power returns 10^n.

@@ -87,19 +87,33 @@ func newChannel(name, series string) channel {
 // New looks at what the device has. One that is not there is no error: it may come.
 func New(s Settings) *Sensor {
 	d := &Sensor{tree: sysfs.Tree(s.Root), name: s.Device}
-	dir, err := d.find()
-	names := slices.SortedFunc(maps.Keys(s.Channels), sysfs.Natural)
-	if len(names) == 0 && err == nil {
-		names = d.list(dir)
+	for _, name := range slices.SortedFunc(maps.Keys(s.Channels), sysfs.Natural) {
+		d.channels = append(d.channels, newChannel(name, s.Channels[name]))
 	}
-	for _, name := range names {
-		c := newChannel(name, s.Channels[name])
-		if err == nil && c.unit != "" && c.unit != "count" && d.counts(dir, name) {
-			c.bare, c.unit = true, ""
-		}
-		d.channels = append(d.channels, c)
+	if seen, err := sysfs.Soon(d.look); err == nil {
+		d.channels = seen
 	}
 	return d
+}
+
+// look returns the channels, those that are listed or else all, as they are now.
+func (d *Sensor) look() ([]channel, error) {
+	dir, err := d.find()
+	if err != nil {
+		return nil, err
+	}
+	seen := slices.Clone(d.channels)
+	if len(seen) == 0 {
+		for _, name := range d.list(dir) {
+			seen = append(seen, newChannel(name, ""))
+		}
+	}
+	for i := range seen {
+		if c := &seen[i]; c.unit != "" && c.unit != "count" && d.counts(dir, c.name) {
+			c.bare, c.unit = true, ""
+		}
+	}
+	return seen, nil
 }
 
 // Announce returns the channels; none where they are not known yet.
@@ -162,23 +176,22 @@ func (d *Sensor) counts(dir, name string) bool {
 func (d *Sensor) factor(dir, name, what string) (*big.Rat, bool, error) {
 	for _, file := range shared(name, what) {
 		if p := path.Join(dir, file); d.tree.Has(p) {
-			v, err := d.number(p)
+			v, _, err := d.number(p)
 			return v, err == nil, err
 		}
 	}
 	return nil, false, nil
 }
 
-func (d *Sensor) number(file string) (*big.Rat, error) {
+func (d *Sensor) number(file string) (v *big.Rat, places int, err error) {
 	text, err := d.tree.Text(file)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	v, err := decimal(text)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", d.tree.Path(file), err)
+	if v, places, err = decimal(text); err != nil {
+		return nil, 0, fmt.Errorf("%s: %w", d.tree.Path(file), err)
 	}
-	return v, nil
+	return v, places, nil
 }
 
 // Open finds the device as it is plugged in now.
@@ -227,14 +240,13 @@ func (d *Device) value(c channel) (float64, error) {
 	unit := power(c.shift)
 	input := path.Join(d.dir, "in_"+c.name+"_input")
 	if d.tree.Has(input) {
-		v, err := d.number(input)
+		v, places, err := d.number(input)
 		if err != nil {
 			return 0, err
 		}
-		digits, _ := v.FloatPrec() // it was written in decimals
-		return short(v.Mul(v, unit), power(c.shift-digits))
+		return short(v.Mul(v, unit), power(c.shift-places))
 	}
-	v, err := d.number(path.Join(d.dir, "in_"+c.name+"_raw"))
+	v, _, err := d.number(path.Join(d.dir, "in_"+c.name+"_raw"))
 	if err != nil {
 		return 0, err
 	}

@@ -170,6 +170,9 @@ func TestBadFiles(t *testing.T) {
 		{"a pipe", func(root string) error {
 			return errors.Join(os.Remove(root+dir+"in_voltage0_raw"), syscall.Mkfifo(root+dir+"in_voltage0_raw", 0o600))
 		}, nil},
+		{"EIO", func(root string) error { // as of a chip that does not answer its driver
+			return errors.Join(os.Remove(root+dir+"in_voltage0_raw"), os.Symlink("/proc/self/mem", root+dir+"in_voltage0_raw"))
+		}, syscall.EIO},
 		{"a directory", func(root string) error {
 			return errors.Join(os.Remove(root+dir+"in_voltage0_raw"), os.Mkdir(root+dir+"in_voltage0_raw", 0o700))
 		}, syscall.EISDIR},
@@ -222,7 +225,7 @@ func TestReadHeedsItsDeadline(t *testing.T) {
 // TestStepsStayApart: neighbours of a converter are two readings, and as short as they can be.
 func TestStepsStayApart(t *testing.T) {
 	for _, scale := range []string{"0.001", "0.0009", "0.02441", "0.333333333", "1", "7.5", "0.000000119"} {
-		step, err := decimal(scale)
+		step, _, err := decimal(scale)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -8,7 +8,7 @@
 //	net_rx_bytes net_tx_bytes               B     int    /proc/net/dev, all interfaces but lo
 //	net_<interface>_rx_bytes ..._tx_bytes   B     int    the same, for listed interfaces
 //	disk_total disk_free disk_inodes_free   B     int    statfs of one path; inodes have no unit
-//	temperature_<chip>[_<label>]            Cel   float  /sys/class/hwmon, then thermal zones it does not have
+//	temperature_<chip>[_<label>]            Cel   float  /sys/class/hwmon without 1-wire, then thermal zones it does not have
 //	cpu_frequency cpu_frequency_limit       Hz    int    cpufreq, of the fastest core; heat lowers the limit
 //	cpu_throttle_events                     count int    thermal_throttle; threads of a core all count it
 //	under_voltage frequency_capped                int    0 or 1, of a Raspberry Pi: get_throttled of its firmware, each

@@ -43,6 +43,9 @@ func (m *Machine) temperatures() []temperature {
 		if err != nil || chip == "" {
 			chip = filepath.Base(filepath.Dir(path))
 		}
+		if chip == "w1_slave_temp" {
+			continue // takes 0.75 s, and is a sensor of kind w1
+		}
 		chips[sysfs.Plain(chip)] = true
 		if label, err := m.tree.Text(strings.TrimSuffix(path, "_input") + "_label"); err == nil && label != "" {
 			add(path, chip+"_"+label)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/headwater-iot/headwater/agent/internal/sensor"
 	"github.com/headwater-iot/headwater/agent/internal/sensor/sysfs"
@@ -156,7 +157,10 @@ func (d *Sensor) Read(ctx context.Context) ([]record.Cell, error) {
 func (d *Sensor) read(v value) (record.Cell, error) {
 	if v.kind == record.Text {
 		text, err := d.tree.Text(v.path)
-		return record.Cell{Series: v.series, Kind: record.Text, Text: strings.ToValidUTF8(text, "?")}, err
+		if err == nil && !utf8.ValidString(text) {
+			err = fmt.Errorf("%s is not text", v.path)
+		}
+		return record.Cell{Series: v.series, Kind: record.Text, Text: text}, err
 	}
 	n, err := d.tree.Int(v.path)
 	if v.kind == record.Int {

@@ -81,10 +81,11 @@ func (s *scan) add(f Found) {
 
 // file adds what is read from files of the kernel.
 func (s *scan) file(kind, name, where string, section ...string) {
+	all := []string{}
 	if s.Root != "" {
-		section = append([]string{"root: " + quoted(s.Root)}, section...)
+		all = append(all, "root: "+quoted(s.Root))
 	}
-	s.add(Found{kind, name, where, section})
+	s.add(Found{kind, name, where, append(all, section...)})
 }
 
 func (s *scan) iio() {

@@ -2,6 +2,7 @@ package roster
 
 import (
 	"context"
+	"time"
 
 	"github.com/headwater-iot/headwater/agent/internal/sensor"
 	"github.com/headwater-iot/headwater/agent/internal/sensor/iio"
@@ -27,7 +28,18 @@ func planDevice(s *Settings, p *sensor.Plan, d device) error {
 }
 
 func planIIO(s *Settings, _ Deps, p *sensor.Plan) error { return planDevice(s, p, iio.New(*s.IIO)) }
-func planW1(s *Settings, _ Deps, p *sensor.Plan) error  { return planDevice(s, p, w1.New(*s.W1)) }
 func planPower(s *Settings, _ Deps, p *sensor.Plan) error {
 	return planDevice(s, p, power.New(*s.PowerSupply))
+}
+
+// sampled is the longest that the sampler gives a read whose timeout is not configured.
+const sampled = 10 * time.Second
+
+// planW1 leaves a second for each thermometer, where the configuration says nothing: they convert one after the other.
+func planW1(s *Settings, _ Deps, p *sensor.Plan) error {
+	err := planDevice(s, p, w1.New(*s.W1))
+	if all := time.Duration(len(p.Announce)) * time.Second; p.Timeout == 0 && all > min(p.Interval, sampled) {
+		p.Timeout = all
+	}
+	return err
 }

@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	// DefaultTimeout is for a sensor without a timeout of its own.
-	DefaultTimeout = 10 * time.Second
+	// A sensor without a timeout of its own has its interval for one read, within these bounds, as under the sampler.
+	leastTimeout, mostTimeout = time.Second, 10 * time.Second
 	// returnGrace is how long a read may take to notice that its time is over before it counts as hung.
 	returnGrace = 250 * time.Millisecond
 )
@@ -61,8 +61,12 @@ func Run(ctx context.Context, plans []sensor.Plan) []Result {
 
 // one waits for a sensor, but not for ever.
 func one(ctx context.Context, p sensor.Plan) Result {
-	if p.Timeout == 0 {
-		p.Timeout = DefaultTimeout
+	switch {
+	case p.Timeout != 0:
+	case p.Source != nil:
+		p.Timeout = mostTimeout
+	default:
+		p.Timeout = min(max(p.Interval, leastTimeout), mostTimeout)
 	}
 	limited, cancel := context.WithTimeout(ctx, p.Timeout)
 	defer cancel()

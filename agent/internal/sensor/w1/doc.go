@@ -18,7 +18,7 @@
 //	outside -55..125           YES            null
 //
 // (TestGolden, TestTemperatureFile). A conversion takes 0.75 s, one chip after
-// the other: give a sensor of many chips a timeout of a second for each. A chip
+// the other: the timeout is a second for each unless the configuration has one. A chip
 // that is gone costs its own reading and no other; where none is there at the start and
 // none is named, nothing can be announced, and each opening says what to do
 // (TestChipThatComesAndGoes).
