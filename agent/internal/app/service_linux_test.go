@@ -1,10 +1,7 @@
 package app
 
 import (
-	"errors"
 	"net"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -63,45 +60,11 @@ func waiting(t *testing.T, l *net.UnixConn) (all string) {
 	return all
 }
 
-// frozenDisk mounts a file system of its own that can be frozen: every write to it then hangs, as on a card that has died.
-func frozenDisk(t *testing.T) (dir string, freeze, thaw func()) {
-	t.Helper()
-	need.Root(t)
-	mkfs := need.Tool(t, "mkfs.ext4", "apt-get install e2fsprogs")
-	image, dir := filepath.Join(t.TempDir(), "card"), t.TempDir()
-	if err := errors.Join(os.WriteFile(image, nil, 0o600), os.Truncate(image, 64<<20)); err != nil {
-		t.Fatal(err)
-	}
-	if out, err := exec.Command(mkfs, "-q", image).CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	if out, err := exec.Command("mount", "-o", "loop", image, dir).CombinedOutput(); err != nil {
-		t.Skipf("this machine does not mount an image: %v: %s", err, out)
-	}
-	t.Cleanup(func() { _ = exec.Command("umount", dir).Run() })
-	do := func(request uint) {
-		f, err := os.Open(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
-		if err := unix.IoctlSetInt(int(f.Fd()), request, 0); err != nil && request == fiFreeze {
-			t.Fatalf("freeze: %v", err)
-		}
-	}
-	thaw = func() { do(fiThaw) }
-	t.Cleanup(thaw) // frozen, it could not be unmounted
-	return dir, func() { do(fiFreeze) }, thaw
-}
-
-// linux/fs.h
-const fiFreeze, fiThaw = 0xC0045877, 0xC0045878
-
 // TestHungFlashStopsTheFeed: an fsync that does not return ends the feed after its grace, with the sampler and everything else going on.
 func TestHungFlashStopsTheFeed(t *testing.T) {
 	l := manager(t)
 	s := simulated(t)
-	dir, freeze, thaw := frozenDisk(t)
+	dir, freeze, thaw := need.Freezer(t)
 	s.Data, s.Outbox.FlushInterval = filepath.Join(dir, "data"), 100*time.Millisecond
 	a, j, ended, stop := start(t, s, func(a *App) {
 		a.service = service.New(service.Config{Grace: 300 * time.Millisecond, Status: a.sentence, Logger: a.log, Health: a.health})

@@ -14,6 +14,7 @@ import (
 	"github.com/headwater-iot/headwater/gateway/internal/settings"
 	"github.com/headwater-iot/headwater/shared/buildinfo"
 	"github.com/headwater-iot/headwater/shared/cli"
+	"github.com/headwater-iot/headwater/shared/volatile"
 )
 
 func runGateway(ctx context.Context, fs *flag.FlagSet, parse func() ([]string, error), _ io.Writer) error {
@@ -87,6 +88,9 @@ func check(_ context.Context, fs *flag.FlagSet, parse func() ([]string, error), 
 	text, err := s.YAML()
 	if err != nil {
 		return err
+	}
+	if why := volatile.Why(s.Data); s.Data != "" && why != "" {
+		fmt.Fprintln(os.Stderr, volatile.Warning(s.Data, why))
 	}
 	_, err = fmt.Fprint(out, text)
 	return err

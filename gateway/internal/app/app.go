@@ -24,6 +24,7 @@ import (
 	"github.com/headwater-iot/headwater/shared/health"
 	"github.com/headwater-iot/headwater/shared/meter"
 	"github.com/headwater-iot/headwater/shared/run"
+	"github.com/headwater-iot/headwater/shared/service"
 )
 
 // Options are what a command line adds to the settings.
@@ -34,6 +35,8 @@ type Options struct {
 	DefaultHTTP bool   // the same for HTTP
 	DieAt       string // step of a commit, or "open CLIENT", at which Die is called, "" = none (tests)
 	Die         func() // ends the process as kill -9 would; only main may do that
+
+	Grace time.Duration // of a stage that hangs; 0 = the default (tests)
 }
 
 // Gateway is an assembled gateway. Its stages run in Run.
@@ -42,6 +45,7 @@ type Gateway struct {
 	opt      Options
 	meter    *meter.Registry
 	board    *health.Board
+	service  *service.Manager
 
 	state    *durable.Lock
 	lake     *lake.Lake
@@ -57,6 +61,7 @@ type Gateway struct {
 // Run runs a gateway until ctx ends.
 func Run(ctx context.Context, s settings.Settings, opt Options) error {
 	g := &Gateway{settings: s, opt: opt, meter: meter.New(), board: health.NewLogged(opt.Logger)}
+	g.service = service.New(service.Config{Grace: opt.Grace, Status: g.sentence, Logger: opt.Logger, Health: g.board})
 	if err := g.open(ctx); err != nil {
 		return errors.Join(err, g.close())
 	}
@@ -70,6 +75,7 @@ func (g *Gateway) open(ctx context.Context) (err error) {
 	if err := (durable.Disk{}).MkdirAll(g.settings.State(), 0o755); err != nil {
 		return fmt.Errorf("make the state directory: %w", err)
 	}
+	g.warnVolatile()
 	if g.state, err = durable.LockFile(filepath.Join(g.settings.State(), "LOCK")); err != nil {
 		return err
 	}
@@ -84,7 +90,7 @@ func (g *Gateway) open(ctx context.Context) (err error) {
 		Dir: filepath.Join(g.settings.State(), "log"), Partitions: g.settings.Log.Partitions,
 		SegmentBytes: int64(g.settings.Log.Segment), ReservePercent: g.settings.Log.ReservePercent,
 		SharePercent: g.settings.Log.SharePercent,
-		Logger:       g.opt.Logger, Meter: g.meter, Health: g.board,
+		Logger:       g.opt.Logger, Meter: g.meter, Health: g.board, Pulse: g.service.Pulse("log"),
 	})
 	if err != nil {
 		return err

@@ -12,6 +12,9 @@
 // When the log cannot be written any more the gateway ends with an error: it could only refuse everybody, and the next
 // start reads back what is stored (TestFailedLogEndsTheGateway). A full disk does not end it.
 //
+// The service manager hears when devices are served, and its watchdog is fed while log, intake and landing go on: an fsync
+// that never returns ends the feed (TestHungLogStopsTheFeed). A data directory in memory is said loudly.
+//
 // What may be lost here: nothing. Proved by TestDevicesGetRidOfAllTheyHold, in
 // which everything around the joined stages fails, and end to end by scripts/e2e.
 package app

@@ -25,14 +25,14 @@ func (g *Gateway) stages() []run.Stage {
 	g.intake = intake.New(intake.Config{
 		Log:  intakeLog{g.log, g.lake},
 		Lake: g.lake.ID(), LogID: g.log.ID(), Start: g.log.Start(), Partitions: g.log.Partitions(),
-		Publisher: g.door, Logger: logger, Meter: g.meter, Health: g.board,
+		Publisher: g.door, Logger: logger, Meter: g.meter, Health: g.board, Pulse: g.service.Pulse("intake"),
 	})
 	loop := commit.New(commit.Config{
 		Lake: commitLake{g.lake}, Log: landLog{g.log}, Lander: lander, Outcome: outcome,
 		LogID: g.log.ID(), Partitions: g.log.Partitions(),
 		Every: g.settings.Commit.Every, Stretch: g.settings.Commit.Stretch, Bytes: int64(g.settings.Commit.Bytes),
 		Loaded: g.intake.Loaded, Landed: g.intake.Landed, Devices: g.lake.ReplaceDevices,
-		Logger: logger, Meter: g.meter, Health: g.board,
+		Logger: logger, Meter: g.meter, Health: g.board, Pulse: g.service.Pulse("landing"),
 	})
 	g.console = console.New(console.Config{
 		Version: buildinfo.Version(), MQTT: g.door.Addr(), Data: g.settings.Data, Started: time.Now(),
@@ -40,6 +40,7 @@ func (g *Gateway) stages() []run.Stage {
 	})
 	replayed := make(chan struct{})
 	return []run.Stage{
+		{Name: "watchdog", Run: g.service.Watch},
 		{Name: "log", Run: g.log.Watch},
 		{Name: "console", Run: func(ctx context.Context) error { return g.console.Serve(ctx, g.http) }},
 		{Name: "maintain", Run: g.maintain},
@@ -54,6 +55,7 @@ func (g *Gateway) stages() []run.Stage {
 			return loop.Run(ctx)
 		}, Ready: loop.Ready(), StopWithin: stopCommitWithin},
 		{Name: "front door", Run: g.serveDevices},
+		{Name: "service", Run: g.service.Serve},
 	}
 }
 
@@ -63,9 +65,16 @@ func (g *Gateway) replay(ctx context.Context, done chan<- struct{}) error {
 	if err != nil {
 		return err
 	}
-	if err := replay(ctx, g.log, marks, g.intake.Replay); err != nil {
+	pulse := g.service.Pulse("replay")
+	defer pulse.Rest()
+	err = replay(ctx, g.log, marks, func(kind uint8, client string, payload []byte) {
+		pulse.Due(0)
+		g.intake.Replay(kind, client, payload)
+	})
+	if err != nil {
 		return err
 	}
+	pulse.Rest()
 	g.intake.Open()
 	close(done)
 	<-ctx.Done() // a stage that has nothing more to do is not one that failed

@@ -11,6 +11,7 @@ import (
 	"github.com/headwater-iot/headwater/gateway/internal/table"
 	"github.com/headwater-iot/headwater/shared/health"
 	"github.com/headwater-iot/headwater/shared/meter"
+	"github.com/headwater-iot/headwater/shared/service"
 	"github.com/headwater-iot/headwater/shared/wire"
 )
 
@@ -22,6 +23,7 @@ const (
 	StopWithin     = 10 * time.Second // for the last commit of a program that stops
 
 	devicesEvery = 30 * time.Second // between two writes of the devices table: a hello comes every minute
+	workWithin   = 10 * time.Minute // one step of work: the largest commit on the slowest disk; beyond, landing hangs
 	maxIdle      = 4096             // records that bring nothing, before their marks are committed all the same
 	maxRecords   = 1 << 16          // of one group: bounds what small records cost in rows of cursors
 	maxTakeovers = 10               // pins that fail in a row before something else must be wrong
@@ -109,6 +111,7 @@ type Config struct {
 	Logger *slog.Logger
 	Meter  *meter.Registry
 	Health *health.Board
+	Pulse  *service.Pulse // of Run
 }
 
 // withDefaults fills in what is zero.

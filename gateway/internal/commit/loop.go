@@ -49,8 +49,10 @@ func (l *Loop) freshness() float64 {
 // Run lands the log until ctx ends, which returns nil, or until landing is impossible: the error then wraps
 // ErrForeign, ErrPartitions, ErrApart or land.ErrKind. Anything else is tried again, later and later.
 func (l *Loop) Run(ctx context.Context) error {
+	defer l.cfg.Pulse.Rest()
 	wait := firstRetry
 	for {
+		l.cfg.Pulse.Due(workWithin)
 		progress, err := l.reign(ctx)
 		switch {
 		case ctx.Err() != nil:
@@ -64,6 +66,7 @@ func (l *Loop) Run(ctx context.Context) error {
 		l.count.retries.Inc()
 		l.alarms.stalled(err)
 		l.cfg.Logger.Warn("landing begins again from what the lake says", "error", err, "wait", wait)
+		l.cfg.Pulse.Due(wait)
 		if !sleep(ctx, wait) {
 			return nil
 		}
@@ -151,9 +154,12 @@ func (l *Loop) gather(ctx context.Context, marks table.Marks, s *stream) (*land.
 		o := s.again
 		s.again = nil
 		if o == nil {
+			l.cfg.Pulse.Rest()
 			select {
 			case o = <-s.opened:
+				l.cfg.Pulse.Due(workWithin)
 			case <-timer.C:
+				l.cfg.Pulse.Due(workWithin)
 				if more := l.linger(first, spread); more > 0 {
 					timer.Reset(more)
 					continue

@@ -10,6 +10,7 @@ import (
 	"github.com/headwater-iot/headwater/gateway/internal/table"
 	"github.com/headwater-iot/headwater/shared/health"
 	"github.com/headwater-iot/headwater/shared/meter"
+	"github.com/headwater-iot/headwater/shared/service"
 	"github.com/headwater-iot/headwater/shared/wire"
 )
 
@@ -67,6 +68,7 @@ type Config struct {
 	Logger *slog.Logger
 	Meter  *meter.Registry
 	Health *health.Board
+	Pulse  *service.Pulse // of Run
 }
 
 // Intake takes what devices send. All methods may be called from any goroutine.
@@ -135,7 +137,9 @@ func (in *Intake) Run(ctx context.Context) error {
 	turn.Stop()
 	defer turn.Stop()
 	pending := false // the turn is not put off by what comes meanwhile
+	defer in.cfg.Pulse.Rest()
 	for {
+		in.cfg.Pulse.Due(missedEvery) // each turn takes the lock, so it shows that intake goes on
 		select {
 		case <-in.wake:
 			if !pending {

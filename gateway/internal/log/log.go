@@ -16,6 +16,7 @@ import (
 	"github.com/headwater-iot/headwater/shared/durable"
 	"github.com/headwater-iot/headwater/shared/health"
 	"github.com/headwater-iot/headwater/shared/meter"
+	"github.com/headwater-iot/headwater/shared/service"
 	"github.com/headwater-iot/headwater/shared/wire"
 )
 
@@ -57,7 +58,8 @@ type Config struct {
 	Logger         *slog.Logger
 	Meter          *meter.Registry
 	Health         *health.Board
-	Disk           durable.Disk // its Step is the seam for fault tests; zero = the real disk
+	Pulse          *service.Pulse // of the writer: at rest unless it writes
+	Disk           durable.Disk   // its Step is the seam for fault tests; zero = the real disk
 
 	noSync bool // the negative control of the power-cut test
 	space  func(dir string) (free, total uint64, err error)

@@ -38,13 +38,16 @@ func (l *Log) write() {
 		case <-l.quit:
 			open = false // nothing joins the queue any more; what is in it goes out
 		}
+		l.cfg.Pulse.Due(0)
 		for all := l.take(); len(all) > 0; all = l.take() {
 			for len(all) > 0 {
 				var group []*waiting
 				group, all = split(all)
 				l.finish(group, l.commit(group))
+				l.cfg.Pulse.Due(0)
 			}
 		}
+		l.cfg.Pulse.Rest()
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
