@@ -16,6 +16,9 @@
 //
 // Then one line in package roster makes it known to the configuration.
 //
+// A chip on an I2C bus has in package bus what it needs around periph's driver, and
+// in package simbus a type that is its registers; mcp9808 is the shortest to copy.
+//
 // # What Read may do
 //
 // Read is called by one goroutine at a time, at each tick of the sensor's

@@ -32,6 +32,36 @@ func TestRoundedGoesHalfAwayFromZero(t *testing.T) {
 	}
 }
 
+func TestPlacesKeepStepsApart(t *testing.T) {
+	for step, want := range map[float64]int{0.1: 1, 0.0625: 2, 1: 0, 5: 0, 97.6e-6: 5, -0.0027: 3, 0: 15} {
+		if got := Places(step); got != want {
+			t.Errorf("Places(%v) = %d, want %d", step, got, want)
+		}
+		if step == 0 {
+			continue
+		}
+		seen := map[float64]bool{}
+		for i := range 1000 {
+			seen[Near(float64(i)*step, want)] = true
+		}
+		if len(seen) != 1000 {
+			t.Errorf("of 1000 steps of %v only %d are told apart", step, len(seen))
+		}
+	}
+}
+
+func TestNearIsTheFloatOfTheWrittenNumber(t *testing.T) {
+	for _, tc := range []struct {
+		v      float64
+		places int
+		want   float64
+	}{{0.1 + 0.2, 3, 0.3}, {-1.23456, 2, -1.23}, {2.5, 0, 3}, {1e300, 5, 1e300}, {1e15 + 0.3, 3, 1e15 + 0.3}} {
+		if got := Near(tc.v, tc.places); got != tc.want {
+			t.Errorf("Near(%v, %d) = %v, want %v", tc.v, tc.places, got, tc.want)
+		}
+	}
+}
+
 func TestFloatsAnnouncesWhatAFailedReadLooksLike(t *testing.T) {
 	got := Floats("temperature", "Cel", "load1", "")
 	want := []record.Cell{

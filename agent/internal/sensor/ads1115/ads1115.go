@@ -101,7 +101,7 @@ func (d *Device) Read(ctx context.Context) ([]record.Cell, error) {
 		})
 		if err != nil {
 			if errors.Is(err, context.DeadlineExceeded) {
-				err = fmt.Errorf("%w: %w", bus.ErrBusy, err)
+				err = fmt.Errorf("%w, or the timeout is too short for its channels: %w", bus.ErrBusy, err)
 			}
 			return nil, fmt.Errorf("read input %s of ADS1115 at %#x: %w", in.Input, d.addr, err)
 		}

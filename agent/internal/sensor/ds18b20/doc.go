@@ -18,7 +18,8 @@
 // real 85 degrees are told apart), and the zeros of a shorted wire, whose checksum
 // is right (TestShortedWireIsNotZeroDegrees).
 //
-// The resolution is written into a thermometer, for good, when it has another.
+// A glitch of the I2C bus costs one reading (TestGlitchCostsOneReading). Of a
+// DS2482-800 the first channel is read. The resolution is written into a thermometer, for good, when it has another.
 //
 // Nothing is kept, so nothing can be lost here.
 package ds18b20

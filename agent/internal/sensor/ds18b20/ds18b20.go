@@ -23,7 +23,9 @@ var ErrWhich = errors.New("the thermometer to read is not clear")
 // Device is a DS2482 and the thermometers behind it.
 type Device struct {
 	bus    *bus.Guard
+	addr   uint16
 	wire   *checked
+	broken bool // the bridge's driver has given up
 	bits   int
 	probes []probe
 }
@@ -40,20 +42,34 @@ type probe struct {
 // Open takes over the I2C bus and finds the bridge, and the thermometer where the
 // settings name none. Close closes the bus.
 func Open(ctx context.Context, b i2c.BusCloser, s Settings) (*Device, error) {
-	d := &Device{bus: &bus.Guard{BusCloser: b}, bits: s.bits()}
-	addr := s.Addr(Chip())
+	d := &Device{bus: &bus.Guard{BusCloser: b}, addr: s.Addr(Chip()), wire: &checked{}, bits: s.bits()}
 	err := d.bus.Do(ctx, func() error {
-		bridge, err := ds248x.New(d.bus, addr, &ds248x.DefaultOpts)
-		if err != nil {
+		if err := d.connect(); err != nil {
 			return err
 		}
-		d.wire = &checked{Bus: bridge}
 		return d.find(s)
 	})
 	if err != nil {
-		return nil, bus.NotOpened(b, addr, err)
+		return nil, bus.NotOpened(b, d.addr, err)
 	}
 	return d, nil
+}
+
+// connect resets the bridge, and gives the wire to a new driver of it: after one
+// failed transaction on the I2C bus a driver works no more.
+func (d *Device) connect() (err error) {
+	d.wire.Bus, err = bridge(d.bus, d.addr)
+	d.broken = err != nil
+	return err
+}
+
+// bridge opens the driver of a DS2482.
+func bridge(b i2c.Bus, addr uint16) (onewire.Bus, error) {
+	dev, err := ds248x.New(moved{b, addr}, driverAddress, &ds248x.DefaultOpts)
+	if err != nil {
+		return nil, err // and not a nil pointer in an interface
+	}
+	return dev, nil
 }
 
 // find makes the list of thermometers.
@@ -83,11 +99,11 @@ func (d *Device) find(s Settings) error {
 func Search(ctx context.Context, b i2c.Bus, addr uint16) (roms []string, err error) {
 	g := &bus.Guard{BusCloser: kept{b}}
 	err = g.Do(ctx, func() error {
-		bridge, err := ds248x.New(g, addr, &ds248x.DefaultOpts)
+		wire, err := bridge(g, addr)
 		if err != nil {
 			return err
 		}
-		found, err := thermometers(bridge)
+		found, err := thermometers(wire)
 		roms = names(found)
 		return err
 	})
@@ -119,26 +135,15 @@ func thermometers(wire onewire.Bus) (roms []onewire.Address, err error) {
 // Read lets all thermometers measure at once and asks each for its result. One that
 // does not answer well is absent; when none does, that is an error.
 func (d *Device) Read(ctx context.Context) (out []record.Cell, err error) {
-	err = d.bus.Do(ctx, func() error {
-		if err := d.each(d.introduce); err != nil {
-			return err
-		}
-		if err := ds18b20.StartAll(d.wire); err != nil {
-			return err
-		}
-		if err := bus.Sleep(ctx, conversion(d.bits)); err != nil {
-			return err
-		}
-		return d.each(func(p *probe) error {
-			if p.chip == nil {
-				return p.err
+	err = d.bus.Do(ctx, func() (err error) {
+		if d.broken {
+			if err := d.connect(); err != nil {
+				return err
 			}
-			t, err := d.wire.temperature(p.chip)
-			if err == nil {
-				out = append(out, cell(p.series, t))
-			}
-			return err
-		})
+		}
+		out, err = d.measure(ctx)
+		d.broken = err != nil && !onTheWire(err)
+		return err
 	})
 	if err == nil && len(out) == 0 {
 		err = errSilent
@@ -147,9 +152,33 @@ func (d *Device) Read(ctx context.Context) (out []record.Cell, err error) {
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read 1-wire bus of %s: %w", d.wire, err)
+		return nil, fmt.Errorf("read the 1-wire bus of the DS2482 at %#x: %w", d.addr, err)
 	}
 	return out, nil
+}
+
+// measure starts all thermometers, waits, and collects what they say.
+func (d *Device) measure(ctx context.Context) (out []record.Cell, err error) {
+	if err := d.each(d.introduce); err != nil {
+		return nil, err
+	}
+	if err := ds18b20.StartAll(d.wire); err != nil {
+		return nil, err
+	}
+	if err := bus.Sleep(ctx, conversion(d.bits)); err != nil {
+		return nil, err
+	}
+	err = d.each(func(p *probe) error {
+		if p.chip == nil {
+			return p.err
+		}
+		t, err := d.wire.temperature(p.chip)
+		if err == nil {
+			out = append(out, cell(p.series, t))
+		}
+		return err
+	})
+	return out, err
 }
 
 // errSilent is what a wire with no good answer is.

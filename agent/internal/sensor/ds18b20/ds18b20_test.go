@@ -192,6 +192,45 @@ func TestSearchFindsAllThermometers(t *testing.T) {
 	})
 }
 
+func TestGlitchCostsOneReading(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, _, s := wireOf()
+		d, err := Open(t.Context(), b, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			b.Chip(0x19).Nack(1)
+			if cells, err := d.Read(t.Context()); !errors.Is(err, simbus.ErrNack) {
+				t.Errorf("got %+v, %v", cells, err)
+			}
+			if cells, err := d.Read(t.Context()); err != nil || len(cells) != 3 {
+				t.Errorf("the next read: %+v, %v", cells, err)
+			}
+		}
+	})
+}
+
+// A bridge that was used has not the status of one that was just powered.
+func TestUsedBridgeIsIdentified(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, _, s := wireOf()
+		d, err := Open(t.Context(), b, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.Read(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := identify(t.Context(), b, 0x19); !ok {
+			t.Error("not found")
+		}
+		if cells, err := d.Read(t.Context()); err != nil || len(cells) != 3 {
+			t.Errorf("after it was looked for: %+v, %v", cells, err)
+		}
+	})
+}
+
 func TestResolutionIsSet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, roms, s := wireOf()

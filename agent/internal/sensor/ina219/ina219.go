@@ -67,8 +67,8 @@ func (s Settings) Announce() []record.Cell {
 	return sensor.Floats("voltage", "V", "shunt", "V", "current", "A", "power", "W")
 }
 
-// firstConversion is how long the slowest conversion of both voltages takes, with room.
-const firstConversion = 150 * time.Millisecond
+// firstConversion is how long the means of 128 conversions of both voltages take at most, with room.
+const firstConversion = 160 * time.Millisecond
 
 // Device is an open chip.
 type Device struct {

@@ -2,6 +2,7 @@ package roster
 
 import (
 	"context"
+	"fmt"
 	"hash/fnv"
 
 	"periph.io/x/conn/v3/i2c"
@@ -48,6 +49,48 @@ func onBus(s *Settings, p *sensor.Plan, place bus.Place, sim simbus.Config, open
 		return d, nil
 	}
 	return nil
+}
+
+// place returns where the chip of a section is; false where it has no place of its own.
+func (s *Settings) place() (place bus.Place, c bus.Chip, ok bool) {
+	switch {
+	case s.BME280 != nil:
+		place, c = bus.Place{Bus: s.BME280.Bus, Address: s.BME280.Address}, bme280.Chip()
+	case s.DS18B20 != nil:
+		place, c = s.DS18B20.Place, ds18b20.Chip()
+	case s.INA219 != nil:
+		place, c = s.INA219.Place, ina219.Chip()
+	case s.ADS1115 != nil:
+		place, c = s.ADS1115.Place, ads1115.Chip()
+	case s.MCP9808 != nil:
+		place, c = s.MCP9808.Place, mcp9808.Chip()
+	case s.SHT4x != nil:
+		place, c = s.SHT4x.Place, sht4x.Chip()
+	default:
+		return place, c, false
+	}
+	return place, c, !place.Simulated()
+}
+
+// checkPlaces reports two sensors that would give commands to one chip.
+func checkPlaces(list []Settings, report sensor.Report) {
+	type spot struct {
+		bus  int
+		addr uint16
+	}
+	taken := map[spot]string{}
+	for i := range list {
+		place, c, ok := list[i].place()
+		number, err := bus.Number(place.Bus)
+		if !ok || err != nil {
+			continue
+		}
+		at := spot{number, place.Addr(c)}
+		if other, twice := taken[at]; twice {
+			report(fmt.Sprintf("[%d].%s.address", i, c.Kind), "is the chip at %#x on bus %d that sensor %q reads", at.addr, number, other)
+		}
+		taken[at] = list[i].Name
+	}
 }
 
 // seedOf gives every simulated chip weather of its own.

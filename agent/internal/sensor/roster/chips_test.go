@@ -1,6 +1,7 @@
 package roster
 
 import (
+	"fmt"
 	"io"
 	"slices"
 	"testing"
@@ -8,6 +9,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/headwater-iot/headwater/agent/internal/sensor/bme280"
+	"github.com/headwater-iot/headwater/agent/internal/sensor/bus"
+	"github.com/headwater-iot/headwater/agent/internal/sensor/ds18b20"
+	"github.com/headwater-iot/headwater/agent/internal/sensor/mcp9808"
 	"github.com/headwater-iot/headwater/shared/strictyaml"
 )
 
@@ -86,6 +91,29 @@ func TestChipsRunFromTheConfiguration(t *testing.T) {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 	})
+}
+
+func TestTwoSensorsOfOneChipAreReported(t *testing.T) {
+	at := func(b string, addr uint16) bus.Place { return bus.Place{Bus: b, Address: addr} }
+	list := []Settings{
+		{Name: "a", MCP9808: &mcp9808.Settings{Place: at("1", 0)}},
+		{Name: "b", MCP9808: &mcp9808.Settings{Place: at("i2c-1", 0x19)}},
+		{Name: "c", MCP9808: &mcp9808.Settings{Place: at("2", 0)}},
+		{Name: "d", DS18B20: &ds18b20.Settings{Place: at("/dev/i2c-1", 0)}}, // as a
+		{Name: "e", BME280: &bme280.Settings{Bus: "1"}},
+		{Name: "f", BME280: &bme280.Settings{Bus: "1", Address: 0x76}}, // as e
+		{Name: "g", BME280: &bme280.Settings{}},
+		{Name: "h", BME280: &bme280.Settings{}}, // simulated: a bus of its own
+	}
+	var got []string
+	Check(list, func(path, format string, args ...any) { got = append(got, path+" "+fmt.Sprintf(format, args...)) })
+	want := []string{
+		`[3].ds18b20.address is the chip at 0x18 on bus 1 that sensor "a" reads`,
+		`[5].bme280.address is the chip at 0x76 on bus 1 that sensor "e" reads`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
 }
 
 // The first address of a kind is the one that its settings take when they name none.

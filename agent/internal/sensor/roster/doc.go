@@ -17,5 +17,10 @@
 // (TestPlansRunOnTheSimulatedBus). A new kind is one field of Settings and one
 // line of Kinds (TestEveryKindHasItsSection).
 //
+// Every chip runs from these lines on any machine
+// (TestChipsRunFromTheConfiguration), and whatever one does, no other is disturbed
+// (TestFaultsOfOneChipDisturbNoOther). Chips says how they are found on a bus
+// (TestEachChipIsIdentified, TestIdentifyDisturbsNoOpenChip).
+//
 // Nothing is kept, so nothing can be lost here.
 package roster

@@ -158,6 +158,7 @@ func Check(list []Settings, report sensor.Report) {
 			Kinds()[name].check(s)(func(path, format string, args ...any) { at(name+"."+path, format, args...) })
 		}
 	}
+	checkPlaces(list, report)
 	if series > MaxScheduled {
 		report("", "have %d series or more; one agent announces at most %d (run another agent, with a data directory of its own)",
 			series, MaxScheduled)
