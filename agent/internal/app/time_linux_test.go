@@ -198,7 +198,7 @@ func TestStepsOfTheClock(t *testing.T) {
 	b.start(1)
 	b.rtc, b.synced = 0, true
 	b.sample()
-	b.want("boot 1 synced 2 at 0s ±1ms") // it began in 1970
+	b.want("boot 1 synced 2 at 0s ±1ms")                  // it began in 1970
 	for i, step := range []int64{3600, -7200, 3600, -1} { // the last as a leap second would
 		b.pass(60)
 		b.rtc += step * second

@@ -36,19 +36,21 @@ func Scripted(text string) (*Clock, error) {
 	if err != nil {
 		return nil, err
 	}
-	real := machine.src
-	monotonic := func() int64 { return real.Monotonic() - s.began }
-	right := func() bool { return s.set > 0 && monotonic() >= s.set.Microseconds() || s.set == 0 && s.wall == 0 && !s.unset }
+	device := machine.src
+	monotonic := func() int64 { return device.Monotonic() - s.began }
+	right := func() bool {
+		return s.set > 0 && monotonic() >= s.set.Microseconds() || s.set == 0 && s.wall == 0 && !s.unset
+	}
 	return New(s.boot, Source{
 		Monotonic: monotonic,
 		Wall: func() int64 {
 			switch {
 			case right():
-				return real.Wall()
+				return device.Wall()
 			case s.unset:
 				return monotonic()
 			}
-			return real.Wall() + s.wall.Microseconds()
+			return device.Wall() + s.wall.Microseconds()
 		},
 		Sync: func() (int64, bool) { return s.sync.Microseconds(), s.sync > 0 && right() },
 	}), nil

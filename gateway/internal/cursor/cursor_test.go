@@ -142,3 +142,26 @@ func TestLedgerBalances(t *testing.T) {
 		t.Errorf("a doubled row is not seen: %+v", l)
 	}
 }
+
+func TestBetterAnchor(t *testing.T) {
+	a := func(state wire.AnchorState, generation uint64) wire.Anchor {
+		return wire.Anchor{State: state, Generation: generation}
+	}
+	for _, c := range []struct {
+		a, old wire.Anchor
+		want   bool
+	}{
+		{a(wire.Unsynced, 1), wire.Anchor{}, true},
+		{a(wire.Gateway, 1), a(wire.Unsynced, 5), true}, // an unset clock has generations of its own
+		{a(wire.Unsynced, 9), a(wire.Gateway, 1), false},
+		{a(wire.Synced, 1), a(wire.Gateway, 1), true},
+		{a(wire.Gateway, 1), a(wire.Synced, 1), false},
+		{a(wire.Gateway, 2), a(wire.Synced, 1), true}, // it contradicts, and came later
+		{a(wire.Synced, 1), a(wire.Gateway, 2), false},
+		{a(wire.Gateway, 2), a(wire.Gateway, 2), false},
+	} {
+		if got := cursor.Better(c.a, c.old); got != c.want {
+			t.Errorf("%+v for %+v: %v", c.a, c.old, got)
+		}
+	}
+}
