@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -63,35 +64,46 @@ func selfTest(ctx context.Context, fs flags, parse parse, out io.Writer) error {
 	return nil
 }
 
-// tryAll plans what can be planned together, because sensors of one line share it. What
-// cannot does not keep the others from their test.
+// tryAll plans each sensor by itself first: what cannot be planned, or hangs there, fails
+// alone. The others are then planned together, because sensors of one line share it.
 func tryAll(ctx context.Context, s settings.Settings) ([]selftest.Result, error) {
 	s.Log.Level = "warn" // what sources say of themselves at their start is not asked for here
 	deps := roster.Deps{Logger: logger(s.Log, os.Stderr), Now: time.Now}
-	var good []roster.Settings
-	failed := map[string]error{}
+	looks := make([]sensor.Plan, 0, len(s.Sensors))
 	for _, one := range s.Sensors {
-		if _, err := roster.Plans([]roster.Settings{one}, deps); err != nil {
-			failed[one.Name] = err
-			continue
-		}
-		good = append(good, one)
+		looks = append(looks, sensor.Plan{Name: one.Name, Timeout: cmp.Or(one.Timeout, planTimeout), Open: func(context.Context) (sensor.Driver, error) {
+			_, err := roster.Plans([]roster.Settings{one}, deps)
+			return planned{}, err
+		}})
 	}
-	planned, err := roster.Plans(good, deps)
+	results := selftest.Run(ctx, looks)
+	var good []roster.Settings
+	for i, r := range results {
+		if r.Err == nil {
+			good = append(good, s.Sensors[i])
+		}
+	}
+	plans, err := roster.Plans(good, deps)
 	if err != nil {
 		return nil, err
 	}
-	plans := make([]sensor.Plan, 0, len(s.Sensors))
-	for _, one := range s.Sensors {
-		if err := failed[one.Name]; err != nil {
-			never := func(context.Context) (sensor.Driver, error) { return nil, err }
-			plans = append(plans, sensor.Plan{Name: one.Name, Open: never})
-			continue
+	read := selftest.Run(ctx, plans)
+	for i := range results {
+		if results[i].Err == nil {
+			results[i], read = read[0], read[1:]
 		}
-		plans, planned = append(plans, planned[0]), planned[1:]
 	}
-	return selftest.Run(ctx, plans), nil
+	return results, nil
 }
+
+// planTimeout is for what a plan looks at: headers of files, devices that the kernel shows.
+const planTimeout = 10 * time.Second
+
+// planned is a sensor whose plan is all that is asked for.
+type planned struct{}
+
+// Read implements sensor.Driver.
+func (planned) Read(context.Context) ([]record.Cell, error) { return nil, nil }
 
 // table is for people.
 func table(results []selftest.Result) string {
