@@ -1,12 +1,20 @@
 package e2e
 
 import (
+	"fmt"
+	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
+
+	mqtt "github.com/eclipse/paho.mqtt.golang"
 
 	"github.com/headwater-iot/headwater/shared/record"
+	"github.com/headwater-iot/headwater/shared/topic"
 	"github.com/headwater-iot/headwater/shared/wire"
 )
 
@@ -177,4 +185,225 @@ func TestPoisonBatch(t *testing.T) {
 	}
 	fate(t, g, a, "bystander")
 	t.Logf("the gateway died %d times", deaths)
+}
+
+// greedy is a device that sends as fast as it can, whatever it is told, until stop is closed. Batches are of values that
+// no codec can squeeze; window is how many wait for their PUBACK.
+type greedy struct {
+	*device
+	sent    chan uint64 // readings that were sent, once it has stopped
+	refused atomic.Int64
+}
+
+func (d *device) greedy(stop <-chan struct{}, epoch record.Epoch, rows, window int) *greedy {
+	g := &greedy{device: d, sent: make(chan uint64, 1)}
+	go func() { // whoever runs it reads sent
+		next := uint64(0)
+		defer func() { g.sent <- next }()
+		var waiting []mqtt.Token
+		for {
+			select {
+			case <-stop:
+				for _, tok := range waiting {
+					tok.WaitTimeout(patience)
+				}
+				return
+			case <-d.acks:
+				continue
+			case n := <-d.nacks:
+				if n.Reason == wire.ShareFull {
+					g.refused.Add(1)
+				}
+				continue
+			default:
+			}
+			waiting = append(waiting, d.publish(d.random(epoch, next, rows)))
+			next += uint64(rows)
+			if len(waiting) == window {
+				waiting[0].WaitTimeout(patience)
+				waiting = waiting[1:]
+			}
+		}
+	}()
+	return g
+}
+
+// random seals readings of a series at times that lie before now.
+func (d *device) random(epoch record.Epoch, first uint64, rows int) []byte {
+	g := record.Group{Unit: record.Milli}
+	col := record.Column{Series: "noise", Kind: record.Float}
+	rng := rand.New(rand.NewPCG(first, uint64(epoch)))
+	for i := range rows {
+		g.Times = append(g.Times, int64(i))
+		col.Floats = append(col.Floats, math.Float64frombits(rng.Uint64()>>2))
+	}
+	g.Columns = []record.Column{col}
+	sealed, err := d.enc.AppendReadings(nil, wire.Header{Device: d.name, Epoch: epoch, Boot: d.boot, First: first}, &record.Body{Groups: []record.Group{g}})
+	if err != nil {
+		d.t.Error(err)
+	}
+	return sealed
+}
+
+// TestOneDeviceMayNotFillTheLog stops landing, by a lake without room, while one device sends without end. It is refused
+// at its share and named; an agent beside it stays served; and with room again both go on, and what was taken lands.
+func TestOneDeviceMayNotFillTheLog(t *testing.T) {
+	g := newGateway(t)
+	lake, state := filepath.Join(g.data, "lake"), filepath.Join(g.data, "state")
+	tmpfs(t, lake, 256)
+	tmpfs(t, state, 256)
+	g.start()
+	a := newAgent(t, "modest", g.mqtt, counting, "outbox: {flush_interval: 1s}").start()
+	waitFor(t, "the first readings to land", func() bool { return g.ledger("modest").Landed >= 50 })
+	_, total := free(t, lake)
+	file := ballast(t, lake, total*4/100)
+	waitFor(t, "the lake to be full", func() bool { return g.condition("lake-full") != "" })
+
+	const epoch record.Epoch = 0x6eed
+	d := dial(t, g.mqtt, "greedy")
+	d.hello(1, wire.HelloEpoch{Epoch: epoch, Boot: d.boot, State: wire.EpochCurrent})
+	stop := make(chan struct{})
+	mad := d.greedy(stop, epoch, 20_000, 8)
+	waitFor(t, "the greedy device to be refused", func() bool { return mad.refused.Load() > 20 })
+	if detail := g.condition("log-share"); !strings.HasPrefix(detail, "greedy;") {
+		t.Errorf("health says %q; want the device named", detail)
+	}
+	if left, total := free(t, state); left < total/2 {
+		t.Errorf("one device took %d of %d bytes of the log's disk", total-left, total)
+	}
+	stored := labelled(g.http, `headwater_intake_appended_total{message="batch"}`)
+	waitFor(t, "batches of the other device to be stored", func() bool {
+		return labelled(g.http, `headwater_intake_appended_total{message="batch"}`) >= stored+3
+	})
+	close(stop)
+	<-mad.sent
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	fate(t, g, a, "modest")
+	waitFor(t, "what was taken of the greedy device to land", func() bool {
+		return g.condition("log-share") == "" && metric(g.http, "headwater_log_unlanded_bytes") < 1<<20
+	})
+	if acc := g.ledger("greedy"); acc.Landed == 0 || acc.Landed != acc.Present || acc.Duplicates != 0 || acc.Landed%20_000 != 0 {
+		t.Errorf("the ledger says %+v", acc)
+	}
+}
+
+// TestOneDeviceAtAThousandTimesTheRate lets one device send as fast as the gateway takes it beside normal ones: their
+// batches are stored and land, memory stays within what the configuration says.
+func TestOneDeviceAtAThousandTimesTheRate(t *testing.T) {
+	normal, want := 5, 200.0
+	if heavy() {
+		normal, want = 20, 1500
+	}
+	g := newGateway(t).start()
+	agents := fleet(t, g.mqtt, normal)
+	const epoch record.Epoch = 0xfa57
+	d := dial(t, g.mqtt, "fast")
+	d.hello(1, wire.HelloEpoch{Epoch: epoch, Boot: d.boot, State: wire.EpochCurrent})
+	stop := make(chan struct{})
+	fast := d.greedy(stop, epoch, 1000, 32)
+	for _, a := range agents {
+		a.accepts(want)
+	}
+	for i, a := range agents { // while it still goes on
+		before := g.ledger(fmt.Sprintf("dev-%d", i)).Landed
+		accepted := a.metric("headwater_outbox_accepted_total")
+		waitFor(t, "a normal device to land what it has", func() bool {
+			return g.ledger(fmt.Sprintf("dev-%d", i)).Landed >= max(before, int64(accepted))
+		})
+	}
+	behind := metric(g.http, "headwater_land_freshness_seconds")
+	backlog := metric(g.http, "headwater_log_unlanded_bytes")
+	_, peak := g.memory(t)
+	close(stop)
+	sent := <-fast.sent
+	t.Logf("%d readings of one device beside %d normal ones of 100/s; %.1f s and %.1f MB behind; %d MiB at the peak; %d refusals by share",
+		sent, normal, behind, backlog/1e6, peak, fast.refused.Load())
+	if peak > 900 { // 512 MiB of heap by configuration, and what Go, SQLite and the cache of a busy box put on top
+		t.Errorf("%d MiB of memory at the peak", peak)
+	}
+	for i, a := range agents {
+		fate(t, g, a, fmt.Sprintf("dev-%d", i))
+	}
+	if fast.refused.Load() == 0 {
+		d.ack("all of the fast device to land", landed(epoch, sent))
+		if acc := g.ledger("fast"); acc.Landed != int64(sent) || acc.Present != acc.Landed || acc.Duplicates != 0 {
+			t.Errorf("the ledger says %+v, want %d landed", acc, sent)
+		}
+	}
+}
+
+// TestTenThousandDays sends readings of ten thousand days, in random order, in one batch, beside agents. Commits touch
+// at most 64 days each, so it takes many: others have to land between them, and the lake gets one file a day.
+func TestTenThousandDays(t *testing.T) {
+	days := 1000
+	if heavy() {
+		days = 10_000
+	}
+	g := newGateway(t).start()
+	agents := fleet(t, g.mqtt, 4)
+	for i := range agents {
+		waitFor(t, "the first readings to land", func() bool { return g.ledger(fmt.Sprintf("dev-%d", i)).Landed >= 50 })
+	}
+	const epoch record.Epoch = 0xda75
+	d := dial(t, g.mqtt, "historian")
+	d.hello(1, wire.HelloEpoch{Epoch: epoch, Boot: d.boot, State: wire.EpochCurrent})
+	const day = 86_400_000
+	group := record.Group{Unit: record.Milli}
+	col := record.Column{Series: "v", Kind: record.Float}
+	for _, n := range rand.New(rand.NewPCG(1, 2)).Perm(days) {
+		group.Times = append(group.Times, int64(n)*day)
+		col.Floats = append(col.Floats, float64(n))
+	}
+	group.Columns = []record.Column{col}
+	sealed, err := d.enc.AppendReadings(nil, wire.Header{Device: "historian", Epoch: epoch, Boot: d.boot}, &record.Body{Groups: []record.Group{group}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	anchor := wire.Anchor{State: wire.Synced, Generation: 1, Wall: time.Now().UnixMicro(), Monotonic: int64(days) * day * 1000, Uncertainty: 1000}
+	before := labelled(g.http, `headwater_lake_commits_total{outcome="landed"}`)
+	began := time.Now()
+	d.await(d.client.Publish(topic.Up("historian", topic.Batch), 1, false, wire.AppendEnvelope(nil, anchor, sealed)))
+
+	part := func() int64 { return g.ledger("historian").Landed }
+	waitFor(t, "the first days to land", func() bool { return part() > 0 })
+	others := 0
+	for i := range agents {
+		was := g.ledger(fmt.Sprintf("dev-%d", i)).Landed
+		for part() < int64(days) {
+			if g.ledger(fmt.Sprintf("dev-%d", i)).Landed > was {
+				others++
+				break
+			}
+		}
+	}
+	waitFor(t, "all days to land", func() bool { return part() == int64(days) })
+	commits := labelled(g.http, `headwater_lake_commits_total{outcome="landed"}`) - before
+	_, peak := g.memory(t)
+	files := 0
+	root := filepath.Join(g.data, "lake", "warehouse", "headwater", "readings", "data")
+	dirs, err := os.ReadDir(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range dirs {
+		if in, err := os.ReadDir(filepath.Join(root, dir.Name())); err == nil && len(in) == 1 {
+			files++
+		}
+	}
+	t.Logf("%d days in %s: %.0f commits, %d days of one file, %d of %d others landed between them, %d MiB at the peak",
+		days, time.Since(began).Round(time.Millisecond), commits, files, others, len(agents), peak)
+	if files < days-2 { // today and yesterday have those of the agents
+		t.Errorf("%d of %d days have one file each", files, days)
+	}
+	if peak > 400 {
+		t.Errorf("%d MiB of memory at the peak", peak)
+	}
+	if others == 0 {
+		t.Error("nobody else landed between the first and the last day")
+	}
+	for i, a := range agents {
+		fate(t, g, a, fmt.Sprintf("dev-%d", i))
+	}
 }

@@ -48,6 +48,7 @@ type conn struct {
 	net.Conn
 	gate    *gate
 	in      framing // belongs to the reader
+	blamed  bool    // what it did has been counted; belongs to the reader
 	address string
 	ended   chan struct{} // closed when the broker has let go of it
 	gone    chan struct{} // closed by the first Close
@@ -114,6 +115,7 @@ func (g *gate) Serve(establish listeners.EstablishFn) {
 			defer g.leave(c)
 			if err := establish(g.ID(), c); err != nil {
 				g.cfg.Logger.Debug("connection ended", "remote", c.RemoteAddr(), "error", err)
+				g.blame(c, err)
 			}
 		}()
 	}

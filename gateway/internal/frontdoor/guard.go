@@ -4,9 +4,12 @@ import (
 	"container/list"
 	"encoding/binary"
 	"errors"
+	"io"
 	"net"
+	"slices"
 	"time"
 
+	mqtt "github.com/mochi-mqtt/server/v2"
 	"golang.org/x/sys/unix"
 )
 
@@ -201,6 +204,26 @@ func (g *gate) release(c *conn) {
 	g.arrived(c)
 	c.in.slot = false
 	<-g.large
+}
+
+// blame counts a connection that was ended for what it sent, or did not send. What the hook refused is counted there.
+func (g *gate) blame(c *conn, err error) {
+	if timeout := net.Error(nil); errors.As(err, &timeout) {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		switch {
+		case !timeout.Timeout() || g.closed: // it went away, or we do
+		case c.rank == stranger:
+			g.count.refused("no_connect").Inc()
+		default:
+			g.count.refused("keepalive").Inc()
+		}
+		return
+	}
+	over := []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, mqtt.ErrConnectionClosed, errGone}
+	if !c.blamed && !slices.ContainsFunc(over, func(e error) bool { return errors.Is(err, e) }) {
+		g.count.refused("protocol").Inc()
+	}
 }
 
 // allowed is how many connections the process has file descriptors for.

@@ -52,8 +52,16 @@ func (h *hook) OnConnect(cl *mqtt.Client, pk packets.Packet) error {
 	return nil
 }
 
-func (h *hook) turnAway(cl *mqtt.Client, reason string, code packets.Code) error {
+// blame counts what a client is turned away for.
+func (h *hook) blame(cl *mqtt.Client, reason string) {
 	h.door.count.refused(reason).Inc()
+	if c, ok := cl.Net.Conn.(*conn); ok {
+		c.blamed = true
+	}
+}
+
+func (h *hook) turnAway(cl *mqtt.Client, reason string, code packets.Code) error {
+	h.blame(cl, reason)
 	if err := h.door.server.SendConnack(cl, code, false, nil); err != nil {
 		return err
 	}
@@ -96,7 +104,7 @@ func (h *hook) OnPacketRead(cl *mqtt.Client, pk packets.Packet) (packets.Packet,
 	default:
 		return pk, nil
 	}
-	h.door.count.refused(reason).Inc()
+	h.blame(cl, reason)
 	return pk, packets.ErrRejectPacket
 }
 
