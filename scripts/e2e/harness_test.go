@@ -275,6 +275,7 @@ type agent struct {
 	t                    *testing.T
 	config, data, runDir string
 	http                 string
+	command              []string // the program, behind its emulator where it has one
 	*process
 }
 
@@ -288,6 +289,7 @@ func newAgent(t *testing.T, device, broker, sensors string, more ...string) *age
 	}
 	t.Cleanup(func() { os.RemoveAll(ring) })
 	a := &agent{t: t, config: filepath.Join(dir, "agent.yaml"), data: filepath.Join(dir, "data"), runDir: ring, http: freePort(t)}
+	a.command = []string{built.agent}
 	text := fmt.Sprintf("device: %s\nrun_dir: %s\nuplink:\n  broker: tcp://%s\nhttp:\n  listen: %s\n%s\nsensors:\n%s",
 		device, ring, broker, a.http, strings.Join(more, "\n"), sensors)
 	if err := os.WriteFile(a.config, []byte(text), 0o644); err != nil {
@@ -298,7 +300,8 @@ func newAgent(t *testing.T, device, broker, sensors string, more ...string) *age
 
 func (a *agent) start(env ...string) *agent {
 	a.t.Helper()
-	a.process = start(a.t, env, built.agent, "run", "--config", a.config, "--data", a.data)
+	command := append(a.command, "run", "--config", a.config, "--data", a.data)
+	a.process = start(a.t, env, command[0], command[1:]...)
 	return a
 }
 
