@@ -56,6 +56,7 @@ func (g *Guard) Tx(addr uint16, w, r []byte) error {
 		g.cause = err
 		return err
 	}
+	g.cause = nil // a driver that goes on had a use for the refusal
 	if g.Seen != nil {
 		g.Seen(w, r)
 	}

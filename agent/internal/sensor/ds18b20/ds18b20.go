@@ -43,14 +43,12 @@ type probe struct {
 // settings name none. Close closes the bus.
 func Open(ctx context.Context, b i2c.BusCloser, s Settings) (*Device, error) {
 	d := &Device{bus: &bus.Guard{BusCloser: b}, addr: s.Addr(Chip()), wire: &checked{}, bits: s.bits()}
-	err := d.bus.Do(ctx, func() error {
-		if err := d.connect(); err != nil {
-			return err
-		}
-		return d.find(s)
-	})
-	if err != nil {
+	if err := d.bus.Do(ctx, d.connect); err != nil {
 		return nil, bus.NotOpened(b, d.addr, err)
+	}
+	if err := d.bus.Do(ctx, func() error { return d.find(s) }); err != nil {
+		_ = b.Close() // the other error is the one to show
+		return nil, fmt.Errorf("open the 1-wire bus of the DS2482 at %#x on %s: %w", d.addr, b, err)
 	}
 	return d, nil
 }

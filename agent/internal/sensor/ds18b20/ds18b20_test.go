@@ -186,7 +186,7 @@ func TestSearchFindsAllThermometers(t *testing.T) {
 			t.Errorf("%v (-want +got):\n%s", err, diff)
 		}
 		s.Probes = nil
-		if _, err := Open(t.Context(), b.Open(), s); !errors.Is(err, ErrWhich) || !strings.Contains(err.Error(), "28-0000013182ab") {
+		if _, err := Open(t.Context(), b.Open(), s); !errors.Is(err, ErrWhich) || !strings.Contains(err.Error(), "28-0000013182ab") || errors.Is(err, simbus.ErrNack) {
 			t.Errorf("three thermometers, none named: %v", err)
 		}
 	})

@@ -170,8 +170,8 @@ func runFault(t *testing.T, bad chipCase, begin func(*simbus.Chip) (end func()),
 // checkGood checks the rows of a chip that had no fault.
 func checkGood(t *testing.T, name string, rows []record.Row) {
 	t.Helper()
-	if nulls, marked := count(rows, isNull), count(rows, isStuck); len(rows) < 160 || len(rows) > 161 || nulls+marked != 0 {
-		t.Errorf("%s gave %d rows in 160 s with %d nulls and %d marked, want 160 and none", name, len(rows), nulls, marked)
+	if empty, marked := nulls(rows), count(rows, isStuck); len(rows) < 160 || len(rows) > 161 || empty+marked != 0 {
+		t.Errorf("%s gave %d rows in 160 s with %d nulls and %d marked, want 160 and none", name, len(rows), empty, marked)
 	}
 }
 
@@ -196,22 +196,25 @@ func checkBad(t *testing.T, rows []record.Row, series int, stuck bool) {
 	if len(rows) < 150 || len(rows) > 161 {
 		t.Errorf("the bad chip gave %d rows in 160 s", len(rows))
 	}
-	nulls, marked := count(rows, isNull), count(rows, isStuck)
+	empty, marked := nulls(rows), count(rows, isStuck)
 	if stuck {
-		if nulls != 0 || marked < 30*series || marked > 60*series {
-			t.Errorf("%d nulls and %d marked in %d rows of %d; want the last 40 s of the fault marked", nulls, marked, len(rows), series)
+		if empty != 0 || marked < 30*series || marked > 60*series {
+			t.Errorf("%d nulls and %d marked in %d rows of %d; want the last 40 s of the fault marked", empty, marked, len(rows), series)
 		}
-	} else if nulls < 50*series || nulls > 130*series {
-		t.Errorf("%d nulls in %d rows of %d series", nulls, len(rows), series)
+	} else if empty < 50*series || empty > 130*series {
+		t.Errorf("%d nulls in %d rows of %d series", empty, len(rows), series)
 	}
 	last := rows[len(rows)-1:]
-	if count(last, isNull) != 0 || count(last, isStuck) != 0 {
+	if nulls(last) != 0 || count(last, isStuck) != 0 {
 		t.Errorf("it did not come back: %+v", last)
 	}
 }
 
 func isNull(c record.Cell) bool  { return c.Null }
 func isStuck(c record.Cell) bool { return c.Quality&record.Stuck != 0 }
+
+// nulls returns how many readings of rows are null.
+func nulls(rows []record.Row) int { return count(rows, isNull) }
 
 // count returns how many readings of rows are so.
 func count(rows []record.Row, so func(record.Cell) bool) (n int) {
