@@ -92,7 +92,7 @@ func TestKernelFilesThatComeAndGo(t *testing.T) {
 	}
 }
 
-// comeAndGo spoils the file of one sensor from 10 s to 40 s, and runs on for two minutes.
+// comeAndGo, in a bubble, spoils the file of one sensor from 10 s to 40 s, and runs on for two minutes.
 func comeAndGo(t *testing.T, spoil func(file string) error) {
 	root := t.TempDir()
 	probe := filepath.Join(root, "sys/bus/w1/devices/28-000000000001/temperature")
