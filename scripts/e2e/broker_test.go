@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
@@ -94,12 +95,13 @@ func (m *mosquitto) sys(topic string) (n int) {
 	return n
 }
 
-// newBehind returns a gateway that is a client of the broker.
-func newBehind(t *testing.T, m *mosquitto) *gateway {
+// newBehind returns a gateway that is a client of the broker; more are lines of its configuration.
+func newBehind(t *testing.T, m *mosquitto, more ...string) *gateway {
 	t.Helper()
 	g := newGateway(t)
 	g.mqtt, g.config = m.addr, filepath.Join(t.TempDir(), "gateway.yaml")
-	if err := os.WriteFile(g.config, []byte("mqtt: {broker: tcp://"+m.addr+"}\n"), 0o644); err != nil {
+	text := "mqtt: {broker: tcp://" + m.addr + "}\n" + strings.Join(more, "\n")
+	if err := os.WriteFile(g.config, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	return g
@@ -193,5 +195,152 @@ func TestWholeRiverBehindBothDoors(t *testing.T) {
 			}
 			g.balance(agents)
 		})
+	}
+}
+
+// TestMosquittoKilled kills the broker under a fleet; it comes back with what it had kept, and then without.
+func TestMosquittoKilled(t *testing.T) {
+	m := newMosquitto(t).start()
+	g := newBehind(t, m).start()
+	agents := fleet(t, m.addr, 2)
+	for _, keep := range []bool{true, false} {
+		more(t, agents, 100)
+		m.kill()
+		if !keep {
+			m.forget()
+		}
+		more(t, agents, 50)
+		m.start()
+		for _, a := range agents {
+			waitFor(t, "the agent to be connected", func() bool { return a.metric("headwater_uplink_connected") == 1 })
+		}
+	}
+	g.allLand(agents)
+	g.balance(agents)
+}
+
+// TestMosquittoDrops lets a broker with short queues drop what it has acknowledged: agents hold it and send it again.
+// That it did drop is what makes this a test.
+func TestMosquittoDrops(t *testing.T) {
+	m := newMosquitto(t, "max_queued_messages 10", "max_inflight_messages 1").start()
+	g := newBehind(t, m).start()
+	agents := fleet(t, m.addr, 4)
+	more(t, agents, 100)
+	g.allLand(agents)
+	g.kill()
+	waitFor(t, "Mosquitto to drop messages", func() bool { return m.sys("broker/publish/messages/dropped") > 10 })
+	dropped := m.sys("broker/publish/messages/dropped")
+	acknowledged := 0.0
+	for _, a := range agents {
+		acknowledged += a.metric("headwater_uplink_batches_sent_total")
+	}
+	g.start()
+	g.allLand(agents) // by the agents that run, which have not been told of anything
+	t.Logf("%d messages dropped by Mosquitto, of %v batches sent until then", dropped, acknowledged)
+	g.balance(agents)
+}
+
+// TestMosquittoPacketLimit runs a broker that ends the connection of whoever sends a batch. The gateway, which never
+// sees one, says so; when the limit is gone all lands.
+func TestMosquittoPacketLimit(t *testing.T) {
+	m := newMosquitto(t, "max_packet_size 330").start()
+	g := newBehind(t, m).start()
+	waitFor(t, "the gateway to name the limit", func() bool { return strings.Contains(g.condition("broker-packet-limit"), "max_packet_size") })
+	noisy := counting + "  - {name: air, interval: 10ms, bme280: {bus: sim}}\n"
+	a := newAgent(t, "dev-0", m.addr, noisy, "outbox: {flush_interval: 4s}").start()
+	waitFor(t, "Mosquitto to refuse a batch", func() bool { return strings.Contains(m.text(), "Client dev-0 disconnected due to oversize") })
+	if !strings.Contains(m.text(), "'hw/1/up/dev-0/hello'") || strings.Contains(m.text(), "'hw/1/up/dev-0/batch'") {
+		t.Error("want hellos to pass and batches not to")
+	}
+	m.stop(t)
+	m.configure()
+	m.start()
+	waitFor(t, "the condition to clear", func() bool {
+		return g.condition("broker-packet-limit") == "" && g.condition("broker-unreachable") == ""
+	})
+	g.balance([]*agent{a})
+}
+
+// TestBrokerAndFullLog fills the disk of the gateway's log while a fleet sends through Mosquitto.
+func TestBrokerAndFullLog(t *testing.T) {
+	need.Root(t)
+	m := newMosquitto(t).start()
+	g := newBehind(t, m, "log: {share_percent: 0}") // else a device is refused, by a nack, before all are
+	if err := os.MkdirAll(g.data, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount("tmpfs", g.data, "tmpfs", 0, "size=256m"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { g.kill(); _ = syscall.Unmount(g.data, syscall.MNT_DETACH) })
+	g.start()
+	agents := fleet(t, m.addr, 3)
+	more(t, agents, 100)
+	g.allLand(agents)
+
+	filler := filepath.Join(g.data, "filler")
+	if err := os.WriteFile(filler, make([]byte, 248<<20), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "the gateway to withhold", func() bool { return g.condition("broker-withheld") != "" })
+	taken := func() float64 { // acknowledged, and not because it was a copy
+		return metric(g.http, `headwater_broker_messages_total{outcome="acknowledged"}`) - metric(g.http, "headwater_intake_duplicates_total")
+	}
+	before := taken()
+	more(t, agents, 200)
+	if now := taken(); now != before {
+		t.Errorf("%v messages were taken while the log was full", now-before)
+	}
+	if err := os.Remove(filler); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "the condition to clear", func() bool { return g.condition("broker-withheld") == "" })
+	g.allLand(agents)
+	g.balance(agents)
+}
+
+// TestTwoGatewaysOnOneBroker starts a second gateway under the same client id: both say so, and what comes meanwhile is
+// spread over two lakes and doubled in neither. A stored reading may be in both.
+func TestTwoGatewaysOnOneBroker(t *testing.T) {
+	m := newMosquitto(t).start()
+	one, two := newBehind(t, m).start(), newBehind(t, m).start()
+	agents := fleet(t, m.addr, 1)
+	waitFor(t, "both gateways to name the other", func() bool {
+		return strings.Contains(one.condition("broker-session-taken"), "another gateway") &&
+			strings.Contains(two.condition("broker-session-taken"), "another gateway")
+	})
+	two.stop(t)
+	accepted := agents[0].metric("headwater_outbox_accepted_total")
+	agents[0].stop(t)
+	agents[0].drain()
+	waitFor(t, "all to land in one lake or the other", func() bool {
+		acc := one.ledger("dev-0") // what landed in the other lake only is presumed lost here
+		return acc.Accepted >= int64(accepted) && acc.Pending == 0
+	})
+	both := map[string]map[int]bool{}
+	for _, g := range []*gateway{one, two} {
+		for epoch, values := range g.epochs("dev-0") {
+			if both[epoch] == nil {
+				both[epoch] = map[int]bool{}
+			}
+			for i, v := range values {
+				both[epoch][v] = true
+				if i > 0 && values[i-1] == v {
+					t.Errorf("reading %s/%d is twice in one lake", epoch, v)
+				}
+			}
+		}
+	}
+	landed := 0
+	for _, values := range both {
+		landed += len(values)
+		for v := range len(values) {
+			if !values[v] {
+				t.Errorf("reading %d is in neither lake", v)
+			}
+		}
+	}
+	if float64(landed) < accepted {
+		t.Errorf("%v readings were accepted, %d landed", accepted, landed)
 	}
 }
