@@ -30,6 +30,11 @@ func TestDecode(t *testing.T) {
 		{"values that cannot work", "mqtt: {listen: here}\nlog: {partitions: 0}\n", []string{"mqtt.listen", "HOST:PORT", "log.partitions"}},
 		{"memory below what a commit needs", "memory: 128MiB\n", []string{"memory", "twice commit.bytes"}},
 		{"less memory for smaller commits", "memory: 128MiB\ncommit: {bytes: 32MiB}\n", nil},
+		{"an external broker", "mqtt: {broker: tcp://broker:1883, client_id: gw, username: gw}\n", nil},
+		{"two ways in", "mqtt: {broker: tcp://broker:1883, listen: 127.0.0.1:1883}\n", []string{"both listen (127.0.0.1:1883) and broker"}},
+		{"no way in that works", "mqtt: {broker: tcp://gw:secret@broker, client_id: a/b, password_file: /no/such/file}\nlog: {partitions: 0}\n", []string{"want tcp://HOST:PORT", "mqtt.client_id", "mqtt.username", "/no/such/file", "log.partitions"}},
+		{"TLS is not built", "mqtt: {broker: ssl://broker:8883}\n", []string{"want tcp://HOST:PORT"}},
+		{"a password for the embedded broker", "mqtt: {username: gw}\n", []string{"mqtt.broker is not set"}},
 		{"stretch below every", "commit: {every: 20s}\n", []string{"every <= stretch"}},
 	}
 	for _, tt := range tests {
@@ -59,6 +64,21 @@ func TestDefaultsPassTheirOwnCheck(t *testing.T) {
 	again, err := load(t, text)
 	if err != nil || again != s {
 		t.Errorf("the printed defaults read back as %+v, %v", again, err)
+	}
+}
+
+// TestBrokerReadsBack prints a configuration with a broker, and reads it again.
+func TestBrokerReadsBack(t *testing.T) {
+	s, err := load(t, "mqtt: {broker: tcp://broker:1883}\n")
+	if err != nil || s.MQTT.Listen != "" || s.MQTT.ClientID != DefaultClientID {
+		t.Fatalf("read %+v, %v", s.MQTT, err)
+	}
+	text, err := s.YAML()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := load(t, text); err != nil || again != s {
+		t.Errorf("read back as %+v, %v", again, err)
 	}
 }
 
