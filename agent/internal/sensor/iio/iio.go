@@ -165,7 +165,7 @@ func (d *Sensor) list(dir string) (names []string) {
 
 // counts tells whether a channel is a raw count that no scale makes a measurement of.
 func (d *Sensor) counts(dir, name string) bool {
-	if d.tree.Has(path.Join(dir, "in_"+name+"_input")) {
+	if d.tree.Has(path.Join(dir, "in_"+name+"_input")) || !d.tree.Has(path.Join(dir, "in_"+name+"_raw")) {
 		return false
 	}
 	_, found, err := d.factor(dir, name, "scale")

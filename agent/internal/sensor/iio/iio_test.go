@@ -107,6 +107,22 @@ func TestListedChannels(t *testing.T) {
 	}
 }
 
+// TestListedChannelThatIsNotThere keeps its unit, and costs no other its reading.
+func TestListedChannelThatIsNotThere(t *testing.T) {
+	root, _ := tree(t, "adc")
+	s := Settings{Root: root, Device: "ads1015", Channels: map[string]string{"voltage0": "", "current7": "", "temp": ""}}
+	want := []record.Cell{
+		record.FailedCell("current7", "A", record.Float), record.FailedCell("temperature", "Cel", record.Float),
+		record.FailedCell("voltage0", "V", record.Float),
+	}
+	if diff := cmp.Diff(want, New(s).Announce()); diff != "" {
+		t.Error(diff)
+	}
+	if got := lines(read(t, s)); got != "voltage0 [V] 3.702\n" {
+		t.Errorf("got\n%s", got)
+	}
+}
+
 func TestDeviceThatComesLater(t *testing.T) {
 	full, _ := tree(t, "weather")
 	root := t.TempDir()
