@@ -70,7 +70,7 @@ made=()
 for package in "${packages[@]}"; do
   IFS=: read -r program format platform arch <<<"$package"
   # The size is the matter of make size, which CI runs.
-  AGENT_LIMIT=1000000000 PROGRAM=$program scripts/cross.sh "$platform"
+  AGENT_LIMIT=1000000000 OUT=bin/cross PROGRAM=$program scripts/cross.sh "$platform"
   stage=$stages/$program-$format-$arch
   stage
   file=headwater-${program}_${version}_$arch.$format
