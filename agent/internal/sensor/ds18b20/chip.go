@@ -2,6 +2,7 @@ package ds18b20
 
 import (
 	"context"
+	"strings"
 
 	"periph.io/x/conn/v3/i2c"
 
@@ -41,7 +42,7 @@ const (
 // identify sets the read pointer only when it is as good as sure, since that is a
 // write to a register on most other chips. A chip that has just been powered says
 // its status without a pointer; one that was used refuses what is no command, where
-// chips with registers take every byte for a pointer to one.
+// chips with registers take every byte for a pointer to one. Then the wire is searched.
 func identify(ctx context.Context, b i2c.Bus, addr uint16) (string, bool) {
 	var bare, status [1]byte
 	if ctx.Err() != nil || b.Tx(addr, nil, bare[:]) != nil {
@@ -52,5 +53,17 @@ func identify(ctx context.Context, b i2c.Bus, addr uint16) (string, bool) {
 	}
 	refuses := b.Tx(addr, []byte{cmdPointer, 0}, nil) != nil
 	err := b.Tx(addr, []byte{cmdPointer, ptrStatus}, status[:])
-	return "", refuses && err == nil && status[0]&statusNever == 0
+	if !refuses || err != nil || status[0]&statusNever != 0 {
+		return "", false
+	}
+	return several(ctx, b, addr), true
+}
+
+// several names the thermometers on the wire where the settings must.
+func several(ctx context.Context, b i2c.Bus, addr uint16) string {
+	roms, err := Search(ctx, b, addr)
+	if err != nil || len(roms) < 2 {
+		return "" // the bridge is there all the same
+	}
+	return "probes: [{rom: " + strings.Join(roms, "}, {rom: ") + "}]"
 }

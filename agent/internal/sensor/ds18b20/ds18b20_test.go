@@ -222,8 +222,9 @@ func TestUsedBridgeIsIdentified(t *testing.T) {
 		if _, err := d.Read(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if _, ok := identify(t.Context(), b, 0x19); !ok {
-			t.Error("not found")
+		more, ok := identify(t.Context(), b, 0x19)
+		if want := "probes: [{rom: 28-0000013182ac}, {rom: 28-0000013182ab}, {rom: 28-ff00000000ff}]"; !ok || more != want {
+			t.Errorf("found %v %q, want %q", ok, more, want)
 		}
 		if cells, err := d.Read(t.Context()); err != nil || len(cells) != 3 {
 			t.Errorf("after it was looked for: %+v, %v", cells, err)
