@@ -21,6 +21,7 @@ import (
 	"github.com/headwater-iot/headwater/agent/internal/sensor/mcp9808"
 	"github.com/headwater-iot/headwater/agent/internal/sensor/modbus"
 	"github.com/headwater-iot/headwater/agent/internal/sensor/nmea"
+	"github.com/headwater-iot/headwater/agent/internal/sensor/plugin"
 	"github.com/headwater-iot/headwater/agent/internal/sensor/power"
 	"github.com/headwater-iot/headwater/agent/internal/sensor/replay"
 	"github.com/headwater-iot/headwater/agent/internal/sensor/sht4x"
@@ -78,6 +79,8 @@ type Settings struct {
 	Modbus *modbus.Settings `yaml:"modbus,omitempty"`
 	// NMEA is a satellite receiver on a serial line or TCP.
 	NMEA *nmea.Settings `yaml:"nmea,omitempty"`
+	// Exec is a program of the operator's own that prints readings.
+	Exec *plugin.Settings `yaml:"exec,omitempty"`
 	// Replay gives the rows of CSV files, once.
 	Replay *replay.Settings `yaml:"replay,omitempty"`
 }
@@ -115,6 +118,7 @@ func Kinds() map[string]Kind {
 		"power_supply": {func(s *Settings) func(sensor.Report) { return check(s.PowerSupply) }, planPower},
 		"modbus":       {func(s *Settings) func(sensor.Report) { return check(s.Modbus) }, planModbus},
 		"nmea":         {func(s *Settings) func(sensor.Report) { return check(s.NMEA) }, planNMEA},
+		"exec":         {func(s *Settings) func(sensor.Report) { return check(s.Exec) }, planExec},
 		"replay":       {func(s *Settings) func(sensor.Report) { return check(s.Replay) }, planReplay},
 	}
 }
@@ -184,6 +188,8 @@ func (s *Settings) series() int {
 		return len(s.Modbus.Announce())
 	case s.NMEA != nil:
 		return len(s.NMEA.Announce())
+	case s.Exec != nil && s.Exec.Mode != plugin.Stream:
+		return len(s.Exec.Announce())
 	case s.Counter != nil, s.Machine != nil, s.IIO != nil, s.W1 != nil, s.PowerSupply != nil:
 		return 1 // or more, once the machine was looked at
 	default:
