@@ -19,6 +19,8 @@
 //	    closes the connection.                TestSilentGatewayEndsTheConnection
 //	I7  A hostile broker cannot make us allocate: packets beyond 256 KiB end the
 //	    connection before paho reads them.    TestOversizedPacketIsRefused
+//	I8  A device that knows the time only from the answer tells it before its first batch: when this boot
+//	    began bounds the ones before it.      TestClocklessDeviceSaysHelloAgain
 //
 // TestNothingIsLostInAnyMood holds I1, I2, I3 and I5 together against seeded disorder, and
 // TestEverythingArrivesThroughBrokerLosses against a real broker that dies again and again.

@@ -31,6 +31,7 @@ type shelf struct {
 	failing error        // what Apply returns
 	bad     map[Ref]bool // copies that Verify finds damaged
 	wake    chan struct{}
+	anchors []wire.BootAnchor // what a hello tells of the clock
 }
 
 func newShelf() *shelf {
@@ -95,7 +96,9 @@ func (s *shelf) Verify(r Ref) bool {
 	return !s.bad[r]
 }
 
-func (s *shelf) Report() Report { return Report{Epochs: []wire.HelloEpoch{{Epoch: epoch, Boot: boot}}} }
+func (s *shelf) Report() Report {
+	return Report{Epochs: []wire.HelloEpoch{{Epoch: epoch, Boot: boot}}, Anchors: s.anchors}
+}
 
 // acks returns how many acks reached Apply.
 func (s *shelf) acks() int {

@@ -47,6 +47,9 @@ func (s *session) ack(a *wire.Ack, now time.Time) {
 		// Only the first answer to a hello is tight around the gateway's clock.
 		s.cfg.Clock.Learn(a.Time, a.Sent, s.cfg.Clock.Monotonic())
 		s.asked, s.helloDue = nil, now.Add(s.pace.hello)
+		if s.unset && !s.greeted {
+			s.helloDue = now // before the batches of ended boots: when this one began is what bounds them
+		}
 		s.conds.board.Clear(s.conds.gateway)
 	}
 	s.greeted, s.heard = true, now

@@ -24,6 +24,7 @@ type session struct {
 
 	greeted bool // the hello of this connection was answered: batches may go
 	speaks  bool // the gateway accepts our wire version
+	unset   bool // the last hello could not tell when this boot began
 
 	asked    []int64 // send times of the hellos since the last answer, us monotonic
 	helloDue time.Time
@@ -122,6 +123,7 @@ func (s *session) hello(ctx context.Context, now time.Time) error {
 	s.helloDue = now.Add(backoff(len(s.asked), s.pace.helloRetry, s.pace.hello))
 	s.asked = append(s.asked, sent)
 	r := s.cfg.Teller.Report()
+	s.unset = slices.ContainsFunc(r.Anchors, func(a wire.BootAnchor) bool { return a.Boot == s.cfg.Boot && a.State < wire.Gateway })
 	msg, told, err := appendHello(&wire.Hello{
 		Device: s.cfg.Device, Client: s.cfg.Client, Nonce: s.nonce, Sent: sent, Boot: s.cfg.Boot,
 		Version: s.cfg.Version, Anchors: r.Anchors, Epochs: r.Epochs, Wire: []uint64{wireVersion},

@@ -91,6 +91,27 @@ func TestHelloEveryMinuteWhileAnswered(t *testing.T) {
 	})
 }
 
+// TestClocklessDeviceSaysHelloAgain: what it has learned from the answer is told before the first batch, once, even if
+// the answer told it nothing.
+func TestClocklessDeviceSaysHelloAgain(t *testing.T) {
+	for state, want := range map[wire.AnchorState]int{wire.Unsynced: 2, wire.Gateway: 1, wire.Synced: 1} {
+		before := 0 // hellos before the first batch
+		s, p := newShelf(), &peer{}
+		p.answer = func(p *peer, what topic.What, payload []byte) {
+			if what == topic.Batch && len(p.batches) == 1 {
+				before = len(p.hellos)
+			}
+			serve(p, what, payload)
+		}
+		s.anchors = []wire.BootAnchor{{Boot: boot, State: state, Generation: 1}, {Boot: boot + 1, State: wire.Unsynced, Generation: 1}}
+		s.put(t, Backlog, 0)
+		during(t, p, s, func(*Uplink) { p.pass(50 * time.Second) })
+		if before != want || len(p.hellos) != want {
+			t.Errorf("%s: %d hellos before the first batch and %d in all, want %d", state, before, len(p.hellos), want)
+		}
+	}
+}
+
 func TestSlowAnswerToAnEarlierHelloCounts(t *testing.T) {
 	s, p := newShelf(), &peer{}
 	s.put(t, Live, 0)
