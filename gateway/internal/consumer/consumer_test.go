@@ -27,6 +27,9 @@ func TestUntakenComesAgain(t *testing.T) {
 	publish1(t, d, "hw/1/up/dev/batch", "one")
 	until(t, "the message to be withheld", func() bool { return first.calls() > calls+1 })
 	first.stop()
+	if c := &first.count; c.abandoned.Value() != 1 || c.received.Value() != c.acknowledged.Value()+1 {
+		t.Errorf("%d received, %d acknowledged, %d abandoned", c.received.Value(), c.acknowledged.Value(), c.abandoned.Value())
+	}
 
 	second := start(t, address)
 	if m := recv(t, "the message again", second.got); m != (heard{"dev", "batch", "one"}) {
@@ -160,7 +163,7 @@ func TestAccessList(t *testing.T) {
 	dir := t.TempDir()
 	passwords, list := filepath.Join(dir, "passwords"), filepath.Join(dir, "access")
 	passwd := need.Tool(t, "mosquitto_passwd", "apt-get install mosquitto")
-	for _, user := range []string{"gateway", "dev-1", "dev-2"} {
+	for _, user := range []string{"gateway", "importer", "dev-1"} {
 		args := []string{"-b", passwords, user, "secret-" + user}
 		if user == "gateway" {
 			args = append([]string{"-c"}, args...)
@@ -174,6 +177,10 @@ topic read hw/1/up/+/+
 topic write hw/1/down/+/+
 topic readwrite hw/1/probe/+
 
+user importer
+topic write hw/1/up/+/+
+topic read hw/1/down/+/+
+
 pattern write hw/1/up/%u/+
 pattern read hw/1/down/%u/+
 `
@@ -182,7 +189,7 @@ pattern read hw/1/down/%u/+
 	}
 	address := mosquitto(t, "password_file "+passwords, "acl_file "+list)
 
-	wrong := start(t, address)
+	wrong := start(t, address, func(c *Consumer) { c.conds.unreachable.Hold = 0 })
 	until(t, "the condition", func() bool { return strings.Contains(wrong.shows("broker-unreachable"), "mqtt.password_file") })
 	wrong.stop()
 
@@ -195,6 +202,11 @@ pattern read hw/1/down/%u/+
 	publish1(t, d, "hw/1/up/dev-2/batch", "forged")
 	publish1(t, d, "hw/1/up/dev-1/batch", "own")
 	if m := recv(t, "a message", s.got); m != (heard{"dev-1", "batch", "own"}) {
+		t.Errorf("heard %v", m)
+	}
+	imports := device(t, address, "dev-1+import-00112233aabbccdd", as("importer"))
+	publish1(t, imports, "hw/1/up/dev-1~import-00112233aabbccdd/batch", "a file")
+	if m := recv(t, "an import", s.got); m != (heard{"dev-1+import-00112233aabbccdd", "batch", "a file"}) {
 		t.Errorf("heard %v", m)
 	}
 }

@@ -26,7 +26,7 @@
 // It is persistent, under client_id. What it gives: what the broker has for us when we are killed comes at the next
 // start, at once, and not only when its device has waited long enough to send it again. What it costs: while we are away
 // the broker queues for us, at most its own limit (Mosquitto: max_queued_messages, 1000), and what is beyond is dropped,
-// of any device. It cannot grow beyond that the little which devices send without an answer: a device sends no batch
+// of any device. Little comes meanwhile: a device sends no batch
 // before the hello of its connection is answered, and leaves a connection on which nothing was answered for 90 s.
 // Redelivered messages do no harm: the log may hold a batch twice, a cursor admits it once.
 // A shared subscription would allow several gateways; the protocol has one lake per device, so it would be wrong.
@@ -46,12 +46,16 @@
 //	topic write hw/1/down/+/+
 //	topic readwrite hw/1/probe/+
 //
+//	user importer
+//	topic write hw/1/up/+/+
+//	topic read hw/1/down/+/+
+//
 //	pattern write hw/1/up/%u/+
 //	pattern read hw/1/down/%u/+
 //
-// with the user of each device named like the device: a client id alone is what anybody says. Mosquitto admits no client
-// id with a + to a pattern, so who imports files needs a line of its own. Without a list every client can send as any
-// device; what it can do with that is what a clone can, and is seen as one.
+// with the user of each device named like the device: a client id alone is what anybody says. An import of a file has a
+// topic of its own, <device>~import-<hash>, which no pattern describes, so whoever imports may send as any device. Without
+// a list every client can; what it can do with that is what a clone can, and is seen as one.
 //
 // # Traps of paho that are worked around
 //

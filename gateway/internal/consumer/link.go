@@ -65,7 +65,7 @@ func connect(ctx context.Context, o *mqtt.ClientOptions, conn *atomic.Pointer[cr
 	})
 	defer stop()
 	token := client.Connect()
-	if err := await(token); err != nil {
+	if err := await(ctx, token); err != nil {
 		client.Disconnect(0)
 		return nil, false, fmt.Errorf("connect: %w", err)
 	}
@@ -92,9 +92,9 @@ func (c *Consumer) options(ctx context.Context, id string) (*mqtt.ClientOptions,
 }
 
 // subscribe asks for what devices publish, also where the broker has kept the session: it may have lost just this.
-func (l *link) subscribe() error {
+func (l *link) subscribe(ctx context.Context) error {
 	token := l.client.Subscribe(topic.UpAll, 1, nil)
-	if err := await(token); err != nil {
+	if err := await(ctx, token); err != nil {
 		return fmt.Errorf("subscribe to %s: %w", topic.UpAll, err)
 	}
 	if t, ok := token.(*mqtt.SubscribeToken); ok && t.Result()[topic.UpAll] != 1 {
@@ -105,11 +105,15 @@ func (l *link) subscribe() error {
 }
 
 // await returns when a token is done.
-func await(t mqtt.Token) error {
-	if !t.WaitTimeout(connectWithin) {
+func await(ctx context.Context, t mqtt.Token) error {
+	select {
+	case <-t.Done():
+		return t.Error()
+	case <-time.After(connectWithin):
 		return errors.New("no answer of the broker")
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	return t.Error()
 }
 
 // close ends the connection, after the acknowledgements that were given.

@@ -61,7 +61,7 @@ func (c *Consumer) echoes(ctx context.Context, size int) bool {
 		client.Disconnect(uint(partWithin / time.Millisecond))
 		_ = conn.Load().Close()
 	}()
-	if err := await(client.Subscribe(probeTopic(c.cfg.ClientID), 1, nil)); err != nil {
+	if err := await(ctx, client.Subscribe(probeTopic(c.cfg.ClientID), 1, nil)); err != nil {
 		return false
 	}
 	client.Publish(probeTopic(c.cfg.ClientID), 1, false, make([]byte, size))

@@ -22,7 +22,13 @@ func (c *Consumer) serve(ctx context.Context, h door.Handler, l *link) error {
 	conn, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var all sync.WaitGroup
-	defer all.Wait()
+	lane := c.startLanes(conn, &all, h, l)
+	defer func() {
+		all.Wait()
+		for i := range lane {
+			c.count.abandoned.Add(uint64(len(lane[i])))
+		}
+	}()
 	all.Go(func() {
 		select {
 		case <-l.conn.gone:
@@ -30,10 +36,9 @@ func (c *Consumer) serve(ctx context.Context, h door.Handler, l *link) error {
 		case <-conn.Done():
 		}
 	})
-	c.startLanes(conn, &all, h, l)
 	all.Go(func() { c.send(conn, l) })
 	all.Go(func() { c.watch(conn, h) })
-	if err := l.subscribe(); err == nil {
+	if err := l.subscribe(conn); err == nil {
 		c.reached()
 		all.Go(func() { c.probe(conn) })
 	} else if conn.Err() == nil {
@@ -55,10 +60,9 @@ type message struct {
 }
 
 // startLanes starts what handles messages, and what deals them to lanes by client, so that those of one client stay in
-// order.
-func (c *Consumer) startLanes(ctx context.Context, all *sync.WaitGroup, h door.Handler, l *link) {
+// order. What is left in a lane when ctx has ended the broker sends again.
+func (c *Consumer) startLanes(ctx context.Context, all *sync.WaitGroup, h door.Handler, l *link) (lane [lanes]chan message) {
 	places := make(chan struct{}, window)
-	var lane [lanes]chan message
 	for i := range lane {
 		lane[i] = make(chan message, window) // all that have a place find room in any
 		all.Go(func() {
@@ -87,6 +91,7 @@ func (c *Consumer) startLanes(ctx context.Context, all *sync.WaitGroup, h door.H
 			lane[record.Partition(m.client, lanes)] <- m
 		}
 	})
+	return lane
 }
 
 // next returns the next message of a device, false when ctx has ended.
