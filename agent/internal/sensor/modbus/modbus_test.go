@@ -57,10 +57,10 @@ func (b *bus) unplug() {
 
 func (b *bus) url() string { return "rtu://" + b.name }
 
-// quick is for devices that answer at once or not at all.
-const quick = 100 * time.Millisecond
+// quick is for devices that answer at once or not at all, on a machine that may be busy.
+const quick = 400 * time.Millisecond
 
-func meter(url string, unit int, registers ...Register) Settings {
+func meterOf(url string, unit int, registers ...Register) Settings {
 	if len(registers) == 0 {
 		registers = []Register{{Series: "a", Type: Int16, Scale: "0.1"}, {Series: "b", Address: 10}}
 	}
@@ -104,7 +104,7 @@ func expect(t *testing.T, d *Device, want string) {
 
 func TestSerialLine(t *testing.T) {
 	slave := simrtu.New(7, map[int]uint16{0: 217, 10: 1000, 20: 1, 22: 1})
-	d := open(t, meter(newBus(t, slave).url(), 7,
+	d := open(t, meterOf(newBus(t, slave).url(), 7,
 		Register{Series: "a", Type: Int16, Scale: "0.1"}, Register{Series: "b", Address: 10, Function: Input},
 		Register{Series: "c", Address: 20, Function: Coil}, Register{Series: "d", Address: 22, Function: Discrete},
 	), new(Lines))
@@ -149,7 +149,7 @@ func TestDamagedAnswersAreNoValues(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			slave := simrtu.New(7, map[int]uint16{0: 217, 10: 1000})
-			d := open(t, meter(newBus(t, slave).url(), 7), new(Lines))
+			d := open(t, meterOf(newBus(t, slave).url(), 7), new(Lines))
 			expect(t, d, "a=21.7 b=1000")
 			slave.Misbehave(fault)
 			want := ErrGarbled
@@ -168,7 +168,7 @@ func TestDamagedAnswersAreNoValues(t *testing.T) {
 func TestOneGarbledAnswerIsAskedForAgain(t *testing.T) {
 	slave := simrtu.New(7, map[int]uint16{0: 217, 10: 1000})
 	slave.Misbehave(simrtu.Fault{BadCRC: 1})
-	d := open(t, meter(newBus(t, slave).url(), 7), new(Lines))
+	d := open(t, meterOf(newBus(t, slave).url(), 7), new(Lines))
 	expect(t, d, "a=21.7 b=1000")
 	if n := len(slave.Requests()); n != 3 {
 		t.Errorf("%d requests, want 3", n)
@@ -180,8 +180,8 @@ func TestLateAnswerIsNotTakenForTheNext(t *testing.T) {
 	slave := simrtu.New(7, map[int]uint16{0: 217, 10: 1000})
 	lines := new(Lines)
 	url := newBus(t, slave).url()
-	first := open(t, meter(url, 7, Register{Series: "a"}), lines)
-	next := open(t, meter(url, 7, Register{Series: "b", Address: 10}), lines)
+	first := open(t, meterOf(url, 7, Register{Series: "a"}), lines)
+	next := open(t, meterOf(url, 7, Register{Series: "b", Address: 10}), lines)
 	slave.Misbehave(simrtu.Fault{Late: quick * 3 / 2})
 	if got, err := values(t.Context(), first); !errors.Is(err, ErrSilent) {
 		t.Errorf("read %q, %v", got, err)
@@ -193,7 +193,7 @@ func TestLateAnswerIsNotTakenForTheNext(t *testing.T) {
 func TestRefusedBlockLeavesTheOthers(t *testing.T) {
 	slave := simrtu.New(7, map[int]uint16{0: 217, 10: 1000})
 	var log strings.Builder
-	d, err := Open(t.Context(), meter(newBus(t, slave).url(), 7), new(Lines), slog.New(slog.NewTextHandler(&log, nil)))
+	d, err := Open(t.Context(), meterOf(newBus(t, slave).url(), 7), new(Lines), slog.New(slog.NewTextHandler(&log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -216,7 +216,7 @@ func TestRefusedBlockLeavesTheOthers(t *testing.T) {
 func TestUnpluggedLineComesBack(t *testing.T) {
 	slave := simrtu.New(7, map[int]uint16{0: 217, 10: 1000})
 	b := newBus(t, slave)
-	d := open(t, meter(b.url(), 7), new(Lines))
+	d := open(t, meterOf(b.url(), 7), new(Lines))
 	expect(t, d, "a=21.7 b=1000")
 	b.unplug()
 	for range 3 {
@@ -231,7 +231,7 @@ func TestUnpluggedLineComesBack(t *testing.T) {
 func TestSensorsOnOneLineTakeTurns(t *testing.T) {
 	one, two := simrtu.New(1, map[int]uint16{0: 10, 10: 11}), simrtu.New(2, map[int]uint16{0: 20, 10: 21})
 	url, lines := newBus(t, one, two).url(), new(Lines)
-	devices := map[string]*Device{"a=1 b=11": open(t, meter(url, 1), lines), "a=2 b=21": open(t, meter(url, 2), lines)}
+	devices := map[string]*Device{"a=1 b=11": open(t, meterOf(url, 1), lines), "a=2 b=21": open(t, meterOf(url, 2), lines)}
 	var wg sync.WaitGroup
 	for want, d := range devices {
 		wg.Go(func() {
@@ -258,7 +258,7 @@ func TestSensorsOnOneLineTakeTurns(t *testing.T) {
 		last.line.open = 2 // for the cleanup
 	})
 	t.Run("and want it alike", func(t *testing.T) {
-		other := meter(url, 3)
+		other := meterOf(url, 3)
 		other.Baud = 300
 		if _, err := Open(t.Context(), other, lines, nil); !errors.Is(err, ErrLine) {
 			t.Error(err)
@@ -269,7 +269,7 @@ func TestSensorsOnOneLineTakeTurns(t *testing.T) {
 func TestSilentDeviceIsNotWaitedForLongerThanAsked(t *testing.T) {
 	slave := simrtu.New(7, nil)
 	slave.Misbehave(simrtu.Fault{Silent: true})
-	s := meter(newBus(t, slave).url(), 7)
+	s := meterOf(newBus(t, slave).url(), 7)
 	s.Answer = time.Hour
 	lines := new(Lines)
 	d, waiting := open(t, s, lines), open(t, s, lines)
@@ -354,7 +354,7 @@ func TestServerComesBack(t *testing.T) {
 	address := freeAddress(t)
 	registers := map[uint16]uint16{0: 217, 1: 0x41ad, 2: 0x999a, 9: 1, 100: 5, 104: 1}
 	stop := serve(t, address, registers)
-	s := meter("tcp://"+address, 3,
+	s := meterOf("tcp://"+address, 3,
 		Register{Series: "t", Scale: "0.1"}, Register{Series: "f", Address: 1, Type: Float32}, Register{Series: "gone", Address: 1000},
 		Register{Series: "i", Function: Input}, Register{Series: "c8", Address: 8, Function: Coil}, Register{Series: "c9", Address: 9, Function: Coil},
 		Register{Series: "d", Address: 4, Function: Discrete},
@@ -373,7 +373,7 @@ func TestServerComesBack(t *testing.T) {
 	defer serve(t, address, registers)()
 	expect(t, d, want)
 
-	other := open(t, meter("tcp://"+address, 4), new(Lines))
+	other := open(t, meterOf("tcp://"+address, 4), new(Lines))
 	if got, err := values(t.Context(), other); !errors.Is(err, Exception(11)) {
 		t.Errorf("a unit that the gateway does not reach: %q, %v", got, err)
 	}
@@ -432,7 +432,7 @@ func TestHostileServerIsNotBelieved(t *testing.T) {
 					_, _ = c.Write(tc.change(append(append([]byte{}, q[:2]...), answer[2:]...)))
 				}
 			})
-			d := open(t, meter("tcp://"+address, 7, Register{Series: "a"}), new(Lines))
+			d := open(t, meterOf("tcp://"+address, 7, Register{Series: "a"}), new(Lines))
 			got, err := values(t.Context(), d)
 			if !errors.Is(err, tc.want) || (got == "a=217") != (tc.want == nil) {
 				t.Errorf("read %q, %v; want %v", got, err, tc.want)
@@ -444,7 +444,7 @@ func TestHostileServerIsNotBelieved(t *testing.T) {
 func TestSerialServer(t *testing.T) {
 	slave := simrtu.New(7, map[int]uint16{0: 217, 10: 1000})
 	address := listen(t, func(c net.Conn) { _ = simrtu.Serve(c, slave) })
-	d := open(t, meter("rtu+tcp://"+address, 7), new(Lines))
+	d := open(t, meterOf("rtu+tcp://"+address, 7), new(Lines))
 	expect(t, d, "a=21.7 b=1000")
 	expect(t, d, "a=21.7 b=1000")
 }

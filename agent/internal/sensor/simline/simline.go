@@ -17,8 +17,9 @@ import (
 
 // Line is the far end of a serial line: what is written here is read under its name.
 type Line struct {
-	*os.File
-	near *os.File // keeps the line up while nobody else has it open
+	*os.File          // the far end
+	At       string   // its name
+	near     *os.File // keeps the line up while nobody else has it open
 }
 
 // Plug makes name a serial line, in place of an older one. Close unplugs it, and wakes a Read.
@@ -29,7 +30,7 @@ func Plug(name string) (*Line, error) {
 	}
 	_ = os.Remove(name) // what cannot be removed fails the next line
 	err = os.Symlink(near.Name(), name)
-	l := &Line{near: near}
+	l := &Line{At: name, near: near}
 	if err == nil {
 		l.File, err = pollable(far)
 	}
