@@ -6,9 +6,9 @@
 // ports, of which it can tell no more than the name.
 //
 // Promises:
-//   - What it writes is a configuration that the agent takes, whatever it found,
-//     and that reads each chip it has named (the script probe.txtar of the command;
-//     TestNothingIsAConfigurationToo).
+//   - What it writes is a configuration that the agent takes, whatever it found and
+//     whatever it is called (TestNothingIsAConfigurationToo, TestNamesAreTakenAsTheyAre),
+//     and that reads each chip it has named, down to the lake (TestWhatProbeFindsLands).
 //   - A bus is asked with reads, and with what a driver of ours declares harmless
 //     (bus.Chip). An address that no chip of ours can have is only read from. An
 //     address that belongs to a kernel driver is not touched at all, nor is, unless
