@@ -5,6 +5,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/headwater-iot/headwater/shared/record"
 	"github.com/headwater-iot/headwater/shared/wire"
 )
 
@@ -83,5 +84,32 @@ func TestFloorThatFellIsWrittenAtOnce(t *testing.T) {
 	mustOpen(t, cfg)
 	if *restored != *floor {
 		t.Errorf("restored %d, want %d", *restored, *floor)
+	}
+}
+
+// TestLearnKeepsTheClockThatWasSet: of what flash says of a boot, the latest counts, but a set clock before an unset.
+func TestLearnKeepsTheClockThatWasSet(t *testing.T) {
+	anchor := func(state wire.AnchorState, at int64) wire.Anchor { return wire.Anchor{State: state, Monotonic: at} }
+	unset, gateway, synced, none := anchor(wire.Unsynced, 9), anchor(wire.Gateway, 5), anchor(wire.Synced, 3), wire.Anchor{}
+	later := anchor(wire.Unsynced, 20)
+	for _, c := range []struct {
+		said []wire.Anchor
+		want wire.Anchor
+	}{
+		{[]wire.Anchor{none}, none},
+		{[]wire.Anchor{none, unset, none}, unset},
+		{[]wire.Anchor{later, unset}, later},
+		{[]wire.Anchor{unset, gateway}, gateway},
+		{[]wire.Anchor{gateway, later}, gateway},
+		{[]wire.Anchor{gateway, synced}, gateway},
+		{[]wire.Anchor{synced, gateway}, gateway},
+	} {
+		o := &Outbox{anchors: map[record.Boot]wire.Anchor{}}
+		for _, a := range c.said {
+			o.learn(1, a)
+		}
+		if got := o.anchors[1]; got != c.want {
+			t.Errorf("%+v left %+v", c.said, got)
+		}
 	}
 }

@@ -54,6 +54,38 @@ func TestFloor(t *testing.T) {
 	}
 }
 
+// TestGatewayTakesBackAFloor: one that this process raised itself, by an own clock that nobody contradicted until now.
+func TestGatewayTakesBackAFloor(t *testing.T) {
+	h := &hand{mono: 100 * second, wall: now + year, synced: true, bound: 10}
+	c := h.clock()
+	c.Anchor()
+	c.Learn(now, h.mono, h.mono)
+	c.Anchor()
+	if got := c.Floor(); got != now {
+		t.Errorf("floor %+d us from what the gateway said", got-now)
+	}
+}
+
+// TestContradictionGoesToTheLater: when NTP has fallen silent, its last word and that of the gateway are compared.
+func TestContradictionGoesToTheLater(t *testing.T) {
+	for _, gatewayLast := range []bool{false, true} {
+		h := &hand{mono: 100 * second, wall: now, synced: true, bound: 10}
+		c := h.clock()
+		steps := []func(){func() { c.Learn(now+3600*second, h.mono, h.mono) }, func() { c.Anchor() }}
+		if gatewayLast {
+			steps[0], steps[1] = steps[1], steps[0]
+		}
+		for _, step := range steps {
+			step()
+			h.pass(second)
+		}
+		h.synced = false
+		if a := c.Anchor(); (a.State == wire.Gateway) != gatewayLast {
+			t.Errorf("gateway last %v: %+v", gatewayLast, a)
+		}
+	}
+}
+
 // TestRestartKeepsWhatTheProcessBeforeKnew: a process that starts while the gateway is away goes on with the time that
 // the last one of its boot had learned.
 func TestRestartKeepsWhatTheProcessBeforeKnew(t *testing.T) {
