@@ -70,11 +70,12 @@ func (s Settings) Announce() []record.Cell {
 // firstConversion is how long the means of 128 conversions of both voltages take at most, with room.
 const firstConversion = 160 * time.Millisecond
 
-// Device is an open chip.
+// Device is an open chip. It has periph's driver behind a func, which keeps what
+// periph's types can do besides, such as being parsed from text, out of the binary.
 type Device struct {
 	bus         *bus.Guard
 	addr        uint16
-	chip        *ina219.Dev
+	sense       func() ([]record.Cell, error)
 	calibration uint16  // as the driver wrote it
 	step        float64 // of the current, in amperes
 }
@@ -87,14 +88,18 @@ func Open(ctx context.Context, b i2c.BusCloser, s Settings) (*Device, error) {
 			d.calibration = uint16(w[1])<<8 | uint16(w[2])
 		}
 	}
-	err := d.bus.Do(ctx, func() (err error) {
-		d.chip, err = ina219.New(d.bus, &ina219.Opts{
+	err := d.bus.Do(ctx, func() error {
+		chip, err := ina219.New(d.bus, &ina219.Opts{
 			Address:       int(d.addr),
 			SenseResistor: physic.ElectricResistance(math.Round(s.shunt() * float64(physic.Ohm))),
 			MaxCurrent:    physic.ElectricCurrent(math.Round(s.maxCurrent() * float64(physic.Ampere))),
 		})
 		if err != nil {
 			return err
+		}
+		d.sense = func() ([]record.Cell, error) {
+			p, err := chip.Sense()
+			return cells(p, d.step), err
 		}
 		// The driver leaves the chip at 16 V, where more reads as 16 V.
 		if err := d.bus.Tx(d.addr, []byte{regConfig, configRunning >> 8, configRunning & 0xFF}, nil); err != nil {
@@ -136,9 +141,9 @@ func (d *Device) settled(ctx context.Context) error {
 
 // Read returns the latest conversions.
 func (d *Device) Read(ctx context.Context) ([]record.Cell, error) {
-	var p ina219.PowerMonitor
+	var out []record.Cell
 	err := d.bus.Do(ctx, func() (err error) {
-		if p, err = d.chip.Sense(); err != nil {
+		if out, err = d.sense(); err != nil {
 			return err
 		}
 		return d.settled(ctx)
@@ -146,7 +151,7 @@ func (d *Device) Read(ctx context.Context) ([]record.Cell, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read INA219 at %#x: %w", d.addr, err)
 	}
-	return cells(p, d.step), nil
+	return out, nil
 }
 
 // Close closes the bus. The chip goes on converting, at 0.7 mA.

@@ -36,12 +36,13 @@ const (
 	belowLower = 1 << 13
 )
 
-// Device is an open chip.
+// Device is an open chip. It has periph's driver behind a func, which keeps what
+// periph's types can do besides, such as being parsed from text, out of the binary.
 type Device struct {
-	bus  *bus.Guard
-	addr uint16
-	chip *mcp9808.Dev
-	raw  uint16 // the temperature register as last read
+	bus   *bus.Guard
+	addr  uint16
+	sense func() ([]record.Cell, error)
+	raw   uint16 // the temperature register as last read
 }
 
 // Open takes over the bus, wakes the chip up and waits for its first conversion. Close closes the bus.
@@ -52,13 +53,17 @@ func Open(ctx context.Context, b i2c.BusCloser, s Settings) (*Device, error) {
 			d.raw = uint16(r[0])<<8 | uint16(r[1])
 		}
 	}
-	err := d.bus.Do(ctx, func() (err error) {
+	err := d.bus.Do(ctx, func() error {
 		if err := who(ctx, d.bus, d.addr); err != nil {
 			return err
 		}
-		d.chip, err = mcp9808.New(d.bus, &mcp9808.Opts{Addr: int(d.addr), Res: mcp9808.Maximum})
+		chip, err := mcp9808.New(d.bus, &mcp9808.Opts{Addr: int(d.addr), Res: mcp9808.Maximum})
 		if err != nil {
 			return err
+		}
+		d.sense = func() ([]record.Cell, error) {
+			t, err := chip.SenseTemp()
+			return cells(t), err
 		}
 		return bus.Sleep(ctx, firstConversion)
 	})
@@ -70,8 +75,11 @@ func Open(ctx context.Context, b i2c.BusCloser, s Settings) (*Device, error) {
 
 // Read returns the latest conversion.
 func (d *Device) Read(ctx context.Context) ([]record.Cell, error) {
-	var e physic.Env
-	err := d.bus.Do(ctx, func() error { return d.chip.Sense(&e) })
+	var out []record.Cell
+	err := d.bus.Do(ctx, func() (err error) {
+		out, err = d.sense()
+		return err
+	})
 	switch {
 	case err != nil:
 	case d.raw == 0:
@@ -82,14 +90,14 @@ func (d *Device) Read(ctx context.Context) ([]record.Cell, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read MCP9808 at %#x: %w", d.addr, err)
 	}
-	return cells(e), nil
+	return out, nil
 }
 
 // Close closes the bus. The chip goes on converting, at 0.2 mA.
 func (d *Device) Close() error { return d.bus.Close() }
 
 // cells turns nK into sixteenths of a degree, which have four decimals.
-func cells(e physic.Env) []record.Cell {
-	tenthMilli := sensor.Rounded(int64(e.Temperature-physic.ZeroCelsius), int64(100*physic.MicroKelvin))
+func cells(t physic.Temperature) []record.Cell {
+	tenthMilli := sensor.Rounded(int64(t-physic.ZeroCelsius), int64(100*physic.MicroKelvin))
 	return []record.Cell{record.FloatCell("temperature", "Cel", sensor.Decimal(tenthMilli, 4))}
 }
