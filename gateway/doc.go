@@ -2,6 +2,7 @@
 // passes it:
 //
 //	frontdoor  an embedded MQTT broker; hands every publish to intake before it answers
+//	consumer   in its place, a client of a broker that somebody else runs
 //	intake     size, CRCs, versions, identity; refuses with a nack; says stored and landed
 //	log        one fsynced chain for all partitions: "stored" means it is here
 //	land       decodes once, clips to what no cursor has closed, stamps event time

@@ -1,7 +1,9 @@
 // Package app is the gateway as a value: settings in, a running gateway out.
 //
 // pipeline.go joins the stages in the order a reading passes them; adapters.go
-// holds the few lines that let two stages meet without knowing each other.
+// holds the few lines that let two stages meet without knowing each other;
+// door.go opens the one way in that is configured: the embedded broker, or a
+// client of another.
 //
 // Start order, sink first: lake, log, replay of the log into intake (before
 // landing may trim it), landing (which loads the cursors or takes the lake

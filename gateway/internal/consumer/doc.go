@@ -26,9 +26,9 @@
 // It is persistent, under client_id. What it gives: what the broker has for us when we are killed comes at the next
 // start, at once, and not only when its device has waited long enough to send it again. What it costs: while we are away
 // the broker queues for us, at most its own limit (Mosquitto: max_queued_messages, 1000), and what is beyond is dropped,
-// of any device. Little comes meanwhile: a device sends no batch
-// before the hello of its connection is answered, and leaves a connection on which nothing was answered for 90 s.
-// Redelivered messages do no harm: the log may hold a batch twice, a cursor admits it once.
+// of any device. Little comes meanwhile: a device sends no batch before the hello of its connection is answered, and
+// leaves a connection on which nothing was answered for 90 s. Redelivered messages do no harm: the log may hold a batch
+// twice, a cursor admits it once.
 // A shared subscription would allow several gateways; the protocol has one lake per device, so it would be wrong.
 //
 // Two gateways on one broker would each answer for the other. That is why all have one client_id unless told otherwise:
