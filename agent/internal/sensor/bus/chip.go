@@ -15,7 +15,8 @@ type Chip struct {
 	// Identify tells whether the chip at addr, one of Addresses, is of this kind,
 	// and what its section needs besides bus and address, such as "model: bmp280".
 	// It writes nothing but register pointers and harmless commands, so that it may
-	// be tried on a chip of another kind.
+	// be tried on a chip of another kind. Another process that reads the chip at the
+	// same moment may take the answer for its own: stop the agent before.
 	Identify func(ctx context.Context, b i2c.Bus, addr uint16) (more string, ok bool)
 }
 
