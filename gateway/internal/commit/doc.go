@@ -20,6 +20,9 @@
 // (TestScatteredImportIsGathered). Records that bring nothing (the minutely hello of an idle device) are committed together
 // with the next that does, or when there are maxIdle of them, so that the log can be trimmed.
 //
+// A batch of more days than a group may touch lands in parts. What is behind it in its partition waits; other partitions
+// land in the same commits, and several such batches take turns (TestManyDaysLeaveRoomForOthers).
+//
 // What can be lost: nothing that is in the log. When the program stops, what has been gathered is committed if the
 // lake takes it within StopWithin, and read again from the log otherwise.
 package commit

@@ -136,42 +136,45 @@ func (l *Loop) reign(ctx context.Context) (progress bool, err error) {
 
 // stream is what comes of the log, decoded and in order.
 type stream struct {
-	opened chan *land.Opened
-	again  *land.Opened // did not fit the last group
-	ended  bool         // nothing comes any more
-	err    error        // why, if landing knows
+	opened  chan *land.Opened
+	waiting []*land.Opened // did not fit the last group
+	ended   bool           // nothing comes any more
+	err     error          // why, if landing knows
+}
+
+// due is when a group is to be committed.
+type due struct {
+	timer  *time.Timer // stopped until there is something to commit
+	first  time.Time   // when there was
+	spread time.Time   // when a scattered batch came last
+	parts  bool        // the group has a part of a record: the rest of it, and what is behind it, waits
 }
 
 // gather fills a group until it is due, full, or the stream ends.
 func (l *Loop) gather(ctx context.Context, marks table.Marks, s *stream) (*land.Group, error) {
 	g := l.cfg.Lander.Begin(marks)
 	l.oldest.Store(0)
-	timer := time.NewTimer(l.window())
-	timer.Stop() // until there is something to commit
-	defer timer.Stop()
-	var first, spread time.Time // when there was something to commit, and when a scattered batch came last
+	d := due{timer: time.NewTimer(l.window())}
+	d.timer.Stop()
+	defer d.timer.Stop()
+	queue, held := s.waiting, newHold()
+	defer func() { s.waiting = held.order(queue) }()
 	for {
-		o := s.again
-		s.again = nil
-		if o == nil {
-			l.cfg.Pulse.Rest()
-			select {
-			case o = <-s.opened:
-				l.cfg.Pulse.Due(workWithin)
-			case <-timer.C:
-				l.cfg.Pulse.Due(workWithin)
-				if more := l.linger(first, spread); more > 0 {
-					timer.Reset(more)
-					continue
-				}
-				return g, nil
-			}
+		o, more := l.next(&queue, s, &d)
+		if !more {
+			return g, nil
 		}
 		if o == nil {
 			s.ended = true
 			return g, nil
 		}
-		scattered := g.Scattered()
+		if held.has(o.Partition) {
+			if held.add(o); held.bytes > l.cfg.Bytes/4 {
+				return g, nil
+			}
+			continue
+		}
+		scattered, parts := g.Scattered(), g.Parts()
 		took, err := g.Add(ctx, o)
 		switch {
 		case errors.Is(err, land.ErrKind): // what came before it lands
@@ -180,8 +183,15 @@ func (l *Loop) gather(ctx context.Context, marks table.Marks, s *stream) (*land.
 		case err != nil:
 			return nil, err
 		case !took:
-			s.again = o
-			return g, nil
+			held.wait(o, g.Parts() > parts)
+			if g.Parts() == 0 {
+				return g, nil
+			}
+			if !d.parts {
+				d.parts = true
+				d.timer.Reset(splitLinger)
+			}
+			continue
 		}
 		l.cfg.answer(g.Answers())
 		if g.Empty() {
@@ -191,12 +201,36 @@ func (l *Loop) gather(ctx context.Context, marks table.Marks, s *stream) (*land.
 			return g, nil
 		}
 		if g.Scattered() > scattered {
-			spread = time.Now()
+			d.spread = time.Now()
 		}
-		if first.IsZero() && !g.Empty() {
-			first = time.Now()
-			timer.Reset(l.window())
+		if d.first.IsZero() && !g.Empty() {
+			d.first = time.Now()
 			l.oldest.Store(o.Received)
+			if !d.parts {
+				d.timer.Reset(l.window())
+			}
+		}
+	}
+}
+
+// next returns the next record, nil when none comes any more; more is false when the group is due instead.
+func (l *Loop) next(queue *[]*land.Opened, s *stream, d *due) (o *land.Opened, more bool) {
+	if len(*queue) > 0 {
+		o, *queue = (*queue)[0], (*queue)[1:]
+		return o, true
+	}
+	l.cfg.Pulse.Rest()
+	defer l.cfg.Pulse.Due(workWithin)
+	for {
+		select {
+		case o = <-s.opened:
+			return o, true
+		case <-d.timer.C:
+			if wait := l.linger(d.first, d.spread); wait > 0 && !d.parts {
+				d.timer.Reset(wait)
+				continue
+			}
+			return nil, false
 		}
 	}
 }

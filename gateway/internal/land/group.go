@@ -16,6 +16,7 @@ type Group struct {
 	days   map[int64]struct{} // day partitions of readings so far
 	wide   map[int64]struct{} // of scattered batches: they have room of their own
 	spread int                // scattered batches so far
+	parts  int                // batches of which it has some days, and not all
 	bytes  int64
 	tally  tally
 	dirty  bool
@@ -76,6 +77,9 @@ func (g *Group) Records() uint64 { return g.tally.records }
 
 // Bytes estimates the memory of the rows.
 func (g *Group) Bytes() int64 { return g.bytes }
+
+// Parts returns how many batches the group has some days of, and not all: they are offered again to the next.
+func (g *Group) Parts() int { return g.parts }
 
 // Scattered returns how many batches the group has of imports whose rows are in no order of days: each of them touches
 // so many that gathering more of them saves many files.

@@ -40,6 +40,15 @@ type Opened struct {
 	detail string
 }
 
+// Bytes estimates the memory of the record.
+func (o *Opened) Bytes() int64 {
+	n := int64(len(o.Payload))
+	if o.known && o.reason == "" && o.sealed.Kind == wire.KindReadings {
+		n += readingBytes * int64(o.sealed.Count)
+	}
+	return n
+}
+
 // job is a record on its way through the workers.
 type job struct {
 	out  *Opened

@@ -16,6 +16,9 @@ const readingBytes = 32
 // that holds it doubles.
 const runBytes = 800
 
+// spareDays is how many days a batch of too many leaves to the others in its group: those live data is of.
+const spareDays = 3
+
 // maxNames bounds the copies of names that are kept; a fleet has far fewer.
 const maxNames = 1 << 16
 
@@ -24,9 +27,9 @@ const maxNames = 1 << 16
 // days land now, and the batch comes again, to be clipped to the rest.
 func (g *Group) admit(o *Opened, lines []timeline, open *seqset.Set) (took, ok bool) {
 	days := daysOf(o, lines, open)
-	in, limit := g.days, g.l.cfg.MaxDays
+	in, limit, wide := g.days, g.l.cfg.MaxDays, false
 	if len(days) > limit && imported(o.Client) {
-		in, limit = g.wide, g.l.cfg.WideDays
+		in, limit, wide = g.wide, g.l.cfg.WideDays, true
 		g.spread++
 	}
 	fresh := 0
@@ -35,15 +38,19 @@ func (g *Group) admit(o *Opened, lines []timeline, open *seqset.Set) (took, ok b
 			fresh++
 		}
 	}
+	took = true
 	if len(in)+fresh > limit {
-		if len(in) > 0 {
+		room := limit - len(in)
+		if !wide {
+			room -= min(spareDays, limit/4)
+		}
+		if len(days) <= limit || wide && len(in) > 0 || 2*room < limit {
 			return false, false
 		}
-		postpone(lines, days[limit])
-		days = days[:limit]
+		days = firstDays(days, in, room)
+		postpone(lines, days[len(days)-1]+1)
+		g.parts++
 		took = false
-	} else {
-		took = true
 	}
 	for _, d := range days {
 		in[d] = struct{}{}
@@ -53,6 +60,19 @@ func (g *Group) admit(o *Opened, lines []timeline, open *seqset.Set) (took, ok b
 
 // imported reports whether a client sends a file, which may be read again at will.
 func imported(client string) bool { return strings.Contains(client, "+") }
+
+// firstDays returns the first of days, of which so many are not in the group yet.
+func firstDays(days []int64, in map[int64]struct{}, fresh int) []int64 {
+	for i, d := range days {
+		if _, has := in[d]; has {
+			continue
+		}
+		if fresh--; fresh < 0 {
+			return days[:i]
+		}
+	}
+	return days
+}
 
 // daysOf returns the days of the readings that would land, ascending.
 func daysOf(o *Opened, lines []timeline, open *seqset.Set) []int64 {
