@@ -3,6 +3,7 @@ package land_test
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -228,5 +229,48 @@ func TestResentBatchIsStampedByTheEnvelopeThatTheLogKept(t *testing.T) {
 	r.batch(landtest.Readings(t, l.anchor(wire.Synced, 2, 3600, 10), wire.Header{Device: "probe-1", Epoch: 1, Boot: 1, First: 4, Base: 3_594_000}, 1, 1, 1000))
 	if got, want := r.clocks(), "1/4 -6.000s ±0.001s anchor 2\n"; !strings.HasSuffix(got, want) || strings.Count(got, "\n") != 5 {
 		t.Errorf("got\n%s", got)
+	}
+}
+
+// TestExtremesOverflowNowhere gives three boots in a row clocks that no device has: every reading has one fate, at a
+// time that a table can say and with an error that is none or not negative.
+func TestExtremesOverflowNowhere(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	extremes := []int64{
+		math.MinInt64, math.MinInt64 + 1, math.MinInt64 / 1000, -1 << 61, -now, -1, 0, 1, 3_600_000, now / 1000, now, 1 << 61, math.MaxInt64 / 1000, math.MaxInt64,
+	}
+	pick := func() int64 { return extremes[rng.IntN(len(extremes))] }
+	anchor := func() wire.Anchor {
+		state := wire.AnchorState(rng.IntN(4))
+		if state == wire.NoAnchor {
+			return wire.Anchor{}
+		}
+		return wire.Anchor{State: state, Generation: uint64(pick()), Wall: pick(), Monotonic: pick(), Uncertainty: uint64(pick())}
+	}
+	for range 500 {
+		r := newRiver(t, land.Settings{})
+		told := life{3, now}
+		told.says(r, bootAnchor(life{2, 0}, anchor()), bootAnchor(told, anchor()))
+		for n := range record.Epoch(3) {
+			at := pick()
+			h := wire.Header{Device: "probe-1", Epoch: n + 1, Boot: record.Boot(n + 1), Base: at, Absolute: rng.IntN(8) == 0}
+			h.HasPromise, h.Promise = true, pick()
+			r.batch(landtest.Body(t, anchor(), h, &record.Body{Groups: []record.Group{{
+				Unit: record.Milli, Times: []int64{at}, Columns: []record.Column{{Series: "s", Kind: record.Bool, Bools: []bool{true}}},
+			}}}))
+		}
+		r.land()
+		tables := r.lake.Tables()
+		fates := len(tables.Quarantine)
+		for _, run := range tables.Readings {
+			fates += len(run.Seq)
+			us, e := run.EventTime[0], run.Stamp.ClockError
+			if us < -62135596800*second || us >= 253402300800*second || e < 0 && e != table.Unknown {
+				t.Fatalf("landed %+v", run)
+			}
+		}
+		if fates != 3 {
+			t.Fatalf("%d fates of 3 readings: %s", fates, r.story())
+		}
 	}
 }
