@@ -41,6 +41,7 @@ type Rig struct {
 	t       *testing.T
 	sampler *sampler.Sampler
 	stop    func()
+	ended   int64 // ms, when stop had returned
 
 	mu   sync.Mutex
 	more *sync.Cond              // a row has come
@@ -53,12 +54,13 @@ func Start(t *testing.T, bad sampler.Sensor, registry *meter.Registry) *Rig {
 	r := &Rig{Meter: registry, t: t, rows: map[string][]record.Row{}}
 	r.more = sync.NewCond(&r.mu)
 	announce := []record.Cell{record.FailedCell("count", "count", record.Int)}
+	boot := clock(time.Now())
 	s, err := sampler.New(sampler.Config{
 		Sensors: []sampler.Sensor{bad, {
 			Name: good, Interval: goodInterval, Announce: announce,
 			Open: func(context.Context) (sampler.Driver, error) { return new(counter), nil },
 		}},
-		Clock: clock(time.Now()), Append: r.append, Logger: slog.New(slog.DiscardHandler), Meter: registry, Health: health.New(),
+		Clock: boot, Append: r.append, Logger: slog.New(slog.DiscardHandler), Meter: registry, Health: health.New(),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -72,6 +74,7 @@ func Start(t *testing.T, bad sampler.Sensor, registry *meter.Registry) *Rig {
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
+		r.ended = boot.Monotonic() / 1000
 	})
 	t.Cleanup(r.stop)
 	return r
@@ -139,9 +142,10 @@ func (r *Rig) Undisturbed() {
 		}
 		last = row.Time
 	}
-	ticks := uint64(last) / uint64(goodInterval.Milliseconds())
-	if got := uint64(len(rows)) + missed; len(rows) == 0 || got+1 < ticks || got > ticks+2 {
-		r.t.Errorf("the good sensor has %d rows and missed %d of %d ticks", len(rows), missed, ticks)
+	interval := goodInterval.Milliseconds()
+	least, most := uint64(last/interval), uint64(r.ended/interval)
+	if got := uint64(len(rows)) + missed; len(rows) == 0 || got+1 < least || got > most+1 {
+		r.t.Errorf("the good sensor has %d rows and missed %d of %d to %d ticks", len(rows), missed, least, most)
 	}
 }
 

@@ -31,18 +31,29 @@ func TestGoodSensorIsWatched(t *testing.T) {
 		t.Errorf("%+v", cells)
 	}
 	r.Undisturbed()
-	for _, damage := range []func(rows []record.Row){
-		func(rows []record.Row) { rows[0].Cells[0].Null = true },
-		func(rows []record.Row) { rows[0].Cells[0].Int = 7 },
+	for name, tc := range map[string]struct {
+		ended  int64 // ms
+		damage func(rows []record.Row)
+		fails  bool
+	}{
+		"all is well":      {40, func([]record.Row) {}, false},
+		"a null":           {40, func(rows []record.Row) { rows[1].Cells[0].Null = true }, true},
+		"a read is lost":   {40, func(rows []record.Row) { rows[1].Cells[0].Int = 3 }, true},
+		"a late last tick": {40, func(rows []record.Row) { rows[1].Time = 100 }, true},
+		"an early end":     {5, func([]record.Row) {}, true},
 	} {
-		other := &Rig{Meter: r.Meter, t: new(testing.T), stop: func() {}, rows: map[string][]record.Row{good: {r.rows[good][0]}}}
-		other.rows[good][0].Cells = append([]record.Cell(nil), other.rows[good][0].Cells...)
-		damage(other.rows[good])
+		rows := make([]record.Row, 2)
+		for i := range rows {
+			n := int64(i + 1)
+			rows[i] = record.Row{Time: 20 * n, Cells: []record.Cell{record.IntCell("count", "count", n)}}
+		}
+		tc.damage(rows)
+		other := &Rig{Meter: meter.New(), t: new(testing.T), stop: func() {}, ended: tc.ended, rows: map[string][]record.Row{good: rows}}
 		ended := make(chan struct{})
-		go func() { defer close(ended); other.Undisturbed() }()
+		go func() { defer close(ended); other.Undisturbed() }() // Fatal ends its goroutine
 		<-ended
-		if !other.t.Failed() {
-			t.Error("it passes whatever the good sensor gives")
+		if other.t.Failed() != tc.fails {
+			t.Errorf("%s: failed is %v", name, other.t.Failed())
 		}
 	}
 }

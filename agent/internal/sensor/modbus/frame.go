@@ -18,6 +18,7 @@ var (
 // Exception is a device's refusal of one request.
 type Exception byte
 
+// Error says what the standard says of the code.
 func (e Exception) Error() string {
 	what := map[Exception]string{
 		1: "illegal function", 2: "illegal data address", 3: "illegal data value", 4: "device failure",

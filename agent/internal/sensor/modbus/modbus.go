@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -55,7 +56,7 @@ func (d *Device) Read(ctx context.Context) ([]record.Cell, error) {
 		cells = append(cells, b.cells(data)...)
 	}
 	if refused == len(d.blocks) {
-		return nil, errors.Join(d.refuse...)
+		return nil, fmt.Errorf("all %d requests: %w", refused, d.refuse[0])
 	}
 	return cells, nil
 }

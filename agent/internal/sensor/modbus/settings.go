@@ -194,6 +194,9 @@ func (r Register) check(report sensor.Report) {
 	if r.Bit < 0 || r.Bit > 15 || r.Bit != 0 && r.Type != Bit {
 		report("bit", "must be 0 to 15, for type bit only")
 	}
+	if r.Missing != nil && (r.kind() == record.Bool || *r.Missing>>(16*r.size()-1)>>1 != 0) {
+		report("missing", "must be the bits of a value of this type, and means nothing for a bit")
+	}
 	for path, text := range map[string]string{"scale": r.Scale, "offset": r.Offset} {
 		n, err := decimal(text)
 		switch {

@@ -22,8 +22,9 @@ func unsigned(n uint64) record.Cell {
 	return record.Cell{Series: "x", Unit: "u", Kind: record.Uint, Uint: n}
 }
 
+func missing(raw uint64) *uint64 { return &raw }
+
 func TestValuesAreWhatTheManualSays(t *testing.T) {
-	missing := func(raw uint64) *uint64 { return &raw }
 	for _, tc := range []struct {
 		wire string
 		reg  Register
@@ -158,11 +159,12 @@ func TestCheckReportsEveryProblem(t *testing.T) {
 			{Series: "a", Function: "file"}, {Series: "a", Type: "int24"}, {Address: 65535, Series: "c", Type: Int32},
 			{Series: "d", Bit: 3}, {Series: "e", Function: Coil, Type: Bit}, {Series: "f", Scale: "1/3"}, {Series: "g", Offset: "1e999"},
 			{Series: "h", Type: Bit, Scale: "2"}, {Series: "i", Scale: "0.0"}, {Series: "j", Order: "x"},
+			{Series: "k", Missing: missing(0x10000)}, {Series: "l", Function: Coil, Missing: missing(1)}, {Series: "m", Type: Int64, Missing: missing(1 << 63)},
 		},
 	}
 	want := "url unit_id answer order bridge max_request registers[0].function registers[1].series registers[1].type " +
 		"registers[2].address registers[3].bit registers[4].type registers[5].scale registers[6].offset registers[7].scale " +
-		"registers[8].scale registers[9].order"
+		"registers[8].scale registers[9].order registers[10].missing registers[11].missing"
 	if diff := cmp.Diff(want, strings.Join(collect(bad), " ")); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

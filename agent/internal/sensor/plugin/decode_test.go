@@ -150,7 +150,7 @@ func TestPack(t *testing.T) {
 		text, _ := json.Marshal([]any{at, unit, names})
 		got = append(got, string(text))
 	}
-	want := []string{`[1795176000000,3,["lab-in","lab-out"]]`, `[1795176000250,3,["lab-in","door"]]`, `[1795176000250001,6,null]`}
+	want := []string{`[1795176000000,3,["lab-in","lab-out"]]`, `[1795176000250,3,["door","lab-in"]]`, `[1795176000250001,6,null]`}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -37,7 +37,10 @@
 //     until it does (TestRefusedRowIsOfferedAgain).
 //   - There is no shell, nothing on standard input, and no variable but PATH, LANG
 //     and those of the configuration (TestEnvironment).
-//   - Its standard error goes to the log, at most ten lines a minute.
+//   - When the agent is killed, a stream meets a broken pipe at its next line; under
+//     systemd it ends with the agent's control group.
+//   - Its standard error goes to the log, at most ten lines a minute
+//     (TestComplaintsAreLogged).
 //
 // # What can be lost, and where it is counted
 //

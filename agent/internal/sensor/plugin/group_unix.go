@@ -17,5 +17,6 @@ func group(cmd *exec.Cmd, gentle bool) {
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, end) }
 }
 
-// kill ends whatever is left of the group. Its number is not given away while anybody is in it.
+// kill ends whatever is left of the group. Its number is not given away while anybody is in it, and when nobody is,
+// not before all others were: it comes too soon after the end of the first to meet another group.
 func kill(cmd *exec.Cmd) { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }

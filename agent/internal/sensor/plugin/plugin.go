@@ -145,8 +145,7 @@ func (p *Plugin) refuse(reason string, line []byte, err error) {
 // cells returns the readings of the values that were announced. Others are counted, as are unusable ones, which are
 // null readings: somebody meant to say something.
 func (p *Plugin) cells(row said) []record.Cell {
-	cells := make([]record.Cell, 0, len(row.values))
-	seen := map[string]bool{}
+	found := make([]*record.Cell, len(p.announce))
 	for _, v := range row.values {
 		i, ok := p.index[v.name]
 		switch {
@@ -155,11 +154,10 @@ func (p *Plugin) cells(row said) []record.Cell {
 		case !ok:
 			p.reject(reasonUnannounced, v)
 			continue
-		case seen[v.name]:
+		case found[i] != nil:
 			p.reject(reasonTwice, v)
 			continue
 		}
-		seen[v.name] = true
 		cell, ok := p.announce[i], false
 		switch {
 		case v.unit != "" && v.unit != cell.Unit:
@@ -170,7 +168,13 @@ func (p *Plugin) cells(row said) []record.Cell {
 				p.reject(reasonKind, v)
 			}
 		}
-		cells = append(cells, cell)
+		found[i] = &cell
+	}
+	cells := make([]record.Cell, 0, len(row.values))
+	for _, cell := range found { // in the order in which they were announced
+		if cell != nil {
+			cells = append(cells, *cell)
+		}
 	}
 	return cells
 }

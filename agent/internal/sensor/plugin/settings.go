@@ -44,7 +44,8 @@ const (
 type Settings struct {
 	// Command is an absolute path and its arguments. There is no shell.
 	Command []string `yaml:"command"`
-	// Mode is read, the default: run at each tick, one line; or stream: runs all the time, a row per line.
+	// Mode is read, the default: run at each tick, one line; or stream: runs all the time, a row per line, and is
+	// started again when it gives none for the timeout of the sensor, if that is set.
 	Mode Mode `yaml:"mode,omitempty"`
 	// Format is json, the default, or cbor.
 	Format Format `yaml:"format,omitempty"`
@@ -52,7 +53,7 @@ type Settings struct {
 	Series map[string]Series `yaml:"series"`
 	// OwnTimes takes the times that the rows of a stream carry; the sensor's readings are then original times.
 	OwnTimes bool `yaml:"own_times,omitempty"`
-	// Env is added to its environment, which else is PATH and LANG alone.
+	// Env is added to its environment, which else is PATH and LANG alone. It is printed by check: no place for secrets.
 	Env map[string]string `yaml:"env,omitempty"`
 	// Dir is where it runs; / by default.
 	Dir string `yaml:"dir,omitempty"`
