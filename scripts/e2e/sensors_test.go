@@ -78,7 +78,7 @@ func TestWhatProbeFindsLands(t *testing.T) {
 	for _, want := range []string{
 		"temperature_28_0316a2794fff 85  Cel 2", "temperature_28_0316a2794fff   Cel 1", "temperature_28_0316a2794fff 21.937  Cel 0",
 		"bat0_voltage 3.701  V 0", "bat0_status  Not charging  0", "lps25h_pressure 101325.28  Pa 0",
-		"throttled 1   0", "throttled_since_boot 1   0", "temperature_limited 0   0", "temperature_limited_since_boot 0   0",
+		"throttled 1   0", "throttled_occurred 1   0", "temperature_limited 0   0", "temperature_limited_occurred 0   0",
 	} {
 		if got[want] == 0 {
 			t.Errorf("no reading is %q", want)

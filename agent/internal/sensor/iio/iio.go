@@ -52,7 +52,7 @@ var (
 	ErrLate      = errors.New("the device was not there when the agent started; restart the agent, or list its channels in the configuration")
 	ErrNoChannel = errors.New("the device has no channel to read")
 
-	errNoScale   = errors.New("the channel has no scale any more")
+	errNoScale   = errors.New("the channel has no scale (where it never has one, restart the agent with the device plugged in: it then gives the bare count)")
 	errZeroScale = errors.New("the kernel says that the channel's scale is 0")
 )
 

@@ -12,8 +12,8 @@
 //	cpu_frequency cpu_frequency_limit       Hz    int    cpufreq, of the fastest core; heat lowers the limit
 //	cpu_throttle_events                     count int    thermal_throttle; threads of a core all count it
 //	under_voltage frequency_capped                int    0 or 1, of a Raspberry Pi: get_throttled of its firmware, each
-//	throttled temperature_limited                        also as ..._since_boot; a mainline kernel has under_voltage
-//	                                                     alone, in hwmon rpi_volt
+//	throttled temperature_limited                        also as ..._occurred, since boot or since the kernel cleared it;
+//	                                                     a mainline kernel has under_voltage alone, in hwmon rpi_volt
 //	<mmc>_life_used_a <mmc>_life_used_b     %     int    eMMC, upper end of its estimate, 110: beyond its life
 //	<mmc>_pre_eol                                 int    eMMC, reserve blocks used: 1 few, 2 80 %, 3 90 %
 //

@@ -30,7 +30,8 @@ func (m *Machine) throttling() []part {
 }
 
 // firmware reads what the firmware of a Raspberry Pi holds against its supply and
-// its temperature: bits 0 to 3 are of now, the same 16 higher are of some time since boot.
+// its temperature: bits 0 to 3 are of now, the same 16 higher are of some time since
+// boot, or since a driver of the kernel has cleared them.
 func (m *Machine) firmware(file string) ([]record.Cell, error) {
 	text, err := m.tree.Text(file)
 	if err != nil {
@@ -43,7 +44,7 @@ func (m *Machine) firmware(file string) ([]record.Cell, error) {
 	var now, before []record.Cell
 	for i, series := range []string{"under_voltage", "frequency_capped", "throttled", "temperature_limited"} {
 		now = append(now, record.IntCell(series, "", int64(bits>>i&1)))
-		before = append(before, record.IntCell(series+"_since_boot", "", int64(bits>>(i+16)&1)))
+		before = append(before, record.IntCell(series+"_occurred", "", int64(bits>>(i+16)&1)))
 	}
 	return append(now, before...), nil
 }
