@@ -20,11 +20,12 @@
 // What the machine does not have when the agent starts, or what the kernel does
 // not answer soon, is not announced, but for interfaces that are listed: they are
 // due from the start. What it has no more at some tick is a null reading; the
-// others of that tick stand (TestWhatIsGoneIsLeftOut, TestBadFilesOfThrottlingAndWear). Counters are the kernel's own, since its boot: they
-// fall to 0 at a boot, never are differences, so a missed tick loses nothing of
-// their sum. Free space is what an unprivileged process may still write.
+// others of that tick stand (TestWhatIsGoneIsLeftOut,
+// TestBadFilesOfThrottlingAndWear). Counters are the kernel's own, since its boot:
+// they fall to 0 at a boot, never are differences, so a missed tick loses nothing
+// of their sum. Free space is what an unprivileged process may still write.
 //
-// Names and units are proved by TestGolden and TestThrottlingAndWear on whole trees of files; the root of
-// the tree is a setting, which also reads a host from inside a container.
-// Nothing is kept, so nothing can be lost here.
+// Names and units are proved by TestGolden and TestThrottlingAndWear on whole trees
+// of files; the root of the tree is a setting, which also reads a host from inside
+// a container. Nothing is kept, so nothing can be lost here.
 package machine
