@@ -117,7 +117,7 @@ func (g *Group) gap(ctx context.Context, o *Opened, c *cursor.Cursor, by table.O
 
 // wallTime stamps a time of a gap, which may be unknown where a table cannot say it.
 func wallTime(ms int64, s *stamp) int64 {
-	if us := micros(ms, record.Milli) + s.offset; us >= minTime && us < maxTime {
+	if us := event(micros(ms, record.Milli), s.offset); us >= minTime && us < maxTime {
 		return us
 	}
 	return table.Unknown

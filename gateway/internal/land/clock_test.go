@@ -3,6 +3,7 @@ package land_test
 import (
 	"fmt"
 	"math"
+	"math/big"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -249,13 +250,18 @@ func TestExtremesOverflowNowhere(t *testing.T) {
 	}
 	for range 500 {
 		r := newRiver(t, land.Settings{})
-		told := life{3, now}
+		told, exact := life{3, now}, map[record.Epoch]*big.Int{}
 		told.says(r, bootAnchor(life{2, 0}, anchor()), bootAnchor(told, anchor()))
 		for n := range record.Epoch(3) {
 			at := pick()
 			h := wire.Header{Device: "probe-1", Epoch: n + 1, Boot: record.Boot(n + 1), Base: at, Absolute: rng.IntN(8) == 0}
 			h.HasPromise, h.Promise = true, pick()
-			r.batch(landtest.Body(t, anchor(), h, &record.Body{Groups: []record.Group{{
+			a := anchor()
+			if !h.Absolute && a.State >= wire.Gateway {
+				exact[n+1] = new(big.Int).Mul(big.NewInt(at), big.NewInt(1000))
+				exact[n+1].Add(exact[n+1], big.NewInt(a.Wall)).Sub(exact[n+1], big.NewInt(a.Monotonic))
+			}
+			r.batch(landtest.Body(t, a, h, &record.Body{Groups: []record.Group{{
 				Unit: record.Milli, Times: []int64{at}, Columns: []record.Column{{Series: "s", Kind: record.Bool, Bools: []bool{true}}},
 			}}}))
 		}
@@ -267,6 +273,9 @@ func TestExtremesOverflowNowhere(t *testing.T) {
 			us, e := run.EventTime[0], run.Stamp.ClockError
 			if us < -62135596800*second || us >= 253402300800*second || e < 0 && e != table.Unknown {
 				t.Fatalf("landed %+v", run)
+			}
+			if want := exact[run.Epoch]; want != nil && want.Cmp(big.NewInt(us)) != 0 {
+				t.Fatalf("landed at %d, not at %s: %+v", us, want, run)
 			}
 		}
 		if fates != 3 {

@@ -121,12 +121,27 @@ func offsetOf(a wire.Anchor) int64 {
 
 func clamp(us int64) int64 { return max(-far, min(us, far)) }
 
-// micros turns device time into us.
+// micros turns device time into us; far or -far where it is beyond them.
 func micros(t int64, unit record.TimeUnit) int64 {
-	if unit == record.Milli {
-		t = 1000 * max(-far/1000, min(t, far/1000))
+	if unit != record.Milli {
+		return clamp(t)
 	}
-	return clamp(t)
+	switch {
+	case t > far/1000:
+		return far
+	case t < -far/1000:
+		return -far
+	}
+	return 1000 * t
+}
+
+// event returns the wall time of a device time. What is beyond either end stays beyond every table: two of them must
+// not add up to a time that looks right.
+func event(us, offset int64) int64 {
+	if us <= -far || us >= far || offset <= -far || offset >= far {
+		return far
+	}
+	return us + offset
 }
 
 // spanOf returns the device times of a body.
@@ -156,7 +171,7 @@ const later = "later"
 func (g *Group) timelineOf(b *record.Group, s *stamp, received int64) timeline {
 	t := timeline{event: make([]int64, len(b.Times)), oldest: far, newest: -far}
 	for i, at := range b.Times {
-		us := micros(at, b.Unit) + s.offset
+		us := event(micros(at, b.Unit), s.offset)
 		t.event[i] = us
 		t.oldest, t.newest = min(t.oldest, us), max(t.newest, us)
 	}
