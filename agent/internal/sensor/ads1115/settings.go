@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"periph.io/x/devices/v3/ads1x15"
 
@@ -75,6 +76,12 @@ func (s Settings) Check(report sensor.Report) {
 			at("unit", "must be at most %d bytes", record.MaxName)
 		}
 	}
+}
+
+// Takes returns how long a read takes: a conversion of each channel, by a chip as slow as may be.
+func (s Settings) Takes() time.Duration {
+	one := time.Second/time.Duration(s.rate())*11/10 + 2*time.Millisecond
+	return one * time.Duration(len(s.channels()))
 }
 
 // Announce returns the series of the channels.

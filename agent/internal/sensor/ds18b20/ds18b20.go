@@ -212,7 +212,7 @@ func onTheWire(err error) bool {
 func (d *Device) Close() error { return d.bus.Close() }
 
 // conversion is how long a conversion takes at most (DS18B20 data sheet, table 2).
-func conversion(bits int) time.Duration { return 94 * time.Millisecond << (bits - 9) }
+func conversion(bits int) time.Duration { return 94 * time.Millisecond << (min(max(bits, 9), 12) - 9) }
 
 // cell turns nK into sixteenths of a degree, which have four decimals.
 func cell(series string, t physic.Temperature) record.Cell {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"periph.io/x/conn/v3/onewire"
 	"periph.io/x/devices/v3/ds18b20"
@@ -75,6 +76,11 @@ func (s Settings) Check(report sensor.Report) {
 		}
 		series[p.series()], roms[p.ROM] = true, true
 	}
+}
+
+// Takes returns how long a read takes: a conversion, and the talk with each thermometer.
+func (s Settings) Takes() time.Duration {
+	return conversion(s.bits()) + time.Duration(max(len(s.Probes), 1))*25*time.Millisecond
 }
 
 // Announce returns the series of the thermometers.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"hash/fnv"
+	"time"
 
 	"periph.io/x/conn/v3/i2c"
 
@@ -70,6 +71,35 @@ func (s *Settings) place() (place bus.Place, c bus.Chip, ok bool) {
 		return place, c, false
 	}
 	return place, c, !place.Simulated()
+}
+
+// takes returns how long a read of a slow chip takes, and 0 for the others.
+func (s *Settings) takes() time.Duration {
+	switch {
+	case s.DS18B20 != nil:
+		return s.DS18B20.Takes()
+	case s.ADS1115 != nil:
+		return s.ADS1115.Takes()
+	}
+	return 0
+}
+
+// checkPace reports a schedule that a slow chip cannot keep.
+func checkPace(s *Settings, report sensor.Report) {
+	for key, v := range map[string]time.Duration{"interval": s.Interval, "timeout": s.Timeout} {
+		if v > 0 && v < s.takes() {
+			report(key, "must be at least %v: so long a read takes", s.takes().Round(time.Millisecond))
+		}
+	}
+}
+
+// patience returns the timeout of a slow chip that has none of its own and would not
+// be done in the sampler's; else the one that is set.
+func patience(s *Settings, interval time.Duration) time.Duration {
+	if slow := 2 * s.takes(); s.Timeout == 0 && slow > max(interval, time.Second) {
+		return slow
+	}
+	return s.Timeout
 }
 
 // checkPlaces reports two sensors that would give commands to one chip.

@@ -6,9 +6,11 @@ import (
 	"slices"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/headwater-iot/headwater/agent/internal/sensor/ads1115"
 	"github.com/headwater-iot/headwater/agent/internal/sensor/bme280"
 	"github.com/headwater-iot/headwater/agent/internal/sensor/bus"
 	"github.com/headwater-iot/headwater/agent/internal/sensor/ds18b20"
@@ -91,6 +93,44 @@ func TestChipsRunFromTheConfiguration(t *testing.T) {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 	})
+}
+
+func TestSlowChipsGetTheirTime(t *testing.T) {
+	eight := make([]ads1115.Channel, 8)
+	list := []Settings{
+		{Name: "a", Interval: time.Second, DS18B20: &ds18b20.Settings{}},
+		{Name: "b", Interval: time.Second, DS18B20: &ds18b20.Settings{Resolution: 9}},
+		{Name: "c", DS18B20: &ds18b20.Settings{}},
+		{Name: "d", Interval: time.Second, Timeout: 900 * time.Millisecond, DS18B20: &ds18b20.Settings{}},
+		{Name: "e", Interval: 2 * time.Second, ADS1115: &ads1115.Settings{Rate: 8, Channels: eight}},
+		{Name: "f", Interval: 50 * time.Millisecond, ADS1115: &ads1115.Settings{}},
+	}
+	plans, err := Plans(list, Deps{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []time.Duration{1554 * time.Millisecond, 0, 0, 900 * time.Millisecond, 2232 * time.Millisecond, 0} {
+		if got := plans[i].Timeout.Round(time.Millisecond); got != want {
+			t.Errorf("%s has a timeout of %v, want %v", plans[i].Name, got, want)
+		}
+	}
+	for _, tc := range []struct {
+		s    Settings
+		want string
+	}{
+		{list[0], ""},
+		{list[5], ""},
+		{Settings{Name: "a", Interval: 500 * time.Millisecond, DS18B20: &ds18b20.Settings{}}, "[0].interval"},
+		{Settings{Name: "a", Timeout: 500 * time.Millisecond, DS18B20: &ds18b20.Settings{}}, "[0].timeout"},
+		{Settings{Name: "a", Interval: 20 * time.Millisecond, ADS1115: &ads1115.Settings{}}, "[0].interval"},
+		{Settings{Name: "a", DS18B20: &ds18b20.Settings{Resolution: -3}}, "[0].ds18b20.resolution"},
+	} {
+		got := ""
+		Check([]Settings{tc.s}, func(path, _ string, _ ...any) { got += path })
+		if got != tc.want {
+			t.Errorf("%+v: %q, want %q", tc.s, got, tc.want)
+		}
+	}
 }
 
 func TestTwoSensorsOfOneChipAreReported(t *testing.T) {

@@ -154,6 +154,7 @@ func Check(list []Settings, report sensor.Report) {
 		if s.Stuck < 0 {
 			at("stuck", "must not be negative")
 		}
+		checkPace(s, at)
 		kinds := s.kinds()
 		if len(kinds) != 1 {
 			at("name", "needs exactly one of the sections %s, and has %d", strings.Join(known(), ", "), len(kinds))
@@ -230,6 +231,7 @@ func Plans(list []Settings, d Deps) ([]sensor.Plan, error) {
 		if p.Interval == 0 {
 			p.Interval = DefaultInterval
 		}
+		p.Timeout = patience(s, p.Interval)
 		if err := Kinds()[kinds[0]].plan(s, d, &p); err != nil {
 			return nil, fmt.Errorf("plan sensor %q: %w", s.Name, err)
 		}
