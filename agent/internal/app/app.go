@@ -80,6 +80,7 @@ func (a *App) open(ctx context.Context) (err error) {
 		return fmt.Errorf("open outbox in %s: %w", a.settings.Data, err)
 	}
 	a.lookBehind()
+	a.sayClock()
 	a.sampler, err = sampler.New(sampler.Config{
 		Sensors: sensors, Clock: a.clock, Append: a.outbox.Append,
 		Logger: a.log.With("system", "sampler"), Meter: a.meter, Health: a.health, Service: a.service,

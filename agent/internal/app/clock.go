@@ -21,6 +21,16 @@ func (a *App) openClock() (*timebase.Clock, error) {
 	return timebase.Scripted(text)
 }
 
+// sayClock names a wall clock that is behind what has passed for sure: its battery is dead, or it has none.
+func (a *App) sayClock() {
+	wall, floor := a.clock.Wall(), a.clock.Floor()
+	if wall >= floor || a.clock.Anchor().State >= wire.Gateway {
+		return
+	}
+	a.log.Warn("the wall clock is behind a time that has passed; it counts as unset until the gateway answers or it is set",
+		"clock", time.UnixMicro(wall).UTC(), "passed", time.UnixMicro(floor).UTC())
+}
+
 // clockState says for the status page how far the time is known: `synced to 5ms`, `gateway to 20ms`, or `unsynced`
 // and when it is at least.
 func clockState(c *timebase.Clock) string {

@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -256,6 +257,22 @@ func TestFloorOutlivesTheBoot(t *testing.T) {
 	b.rtc, b.synced = 0, true
 	if got := clockState(b.clock); got != "synced to 1ms" {
 		t.Errorf("after the gateway answered: %q", got)
+	}
+}
+
+// TestClockBehindTheFloorIsNamed starts an agent in 1970 that has known the time before.
+func TestClockBehindTheFloorIsNamed(t *testing.T) {
+	s := simulated(t)
+	for _, script := range []string{"boot=1,sync=5ms", "boot=2,began=0,wall=unset"} {
+		t.Setenv(clockScript, script)
+		_, j, ended, stop := start(t, s)
+		j.await(t, "agent started", ended)
+		if err := stop(); err != nil {
+			t.Fatal(err)
+		}
+		if named := strings.Contains(j.String(), "behind a time that has passed"); named != strings.Contains(script, "unset") {
+			t.Errorf("%s: named %v:\n%s", script, named, j)
+		}
 	}
 }
 
