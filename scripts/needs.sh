@@ -9,6 +9,10 @@ trap - EXIT # one step of a bigger script: no summary of its own
 missing=()
 has mosquitto || missing+=(mosquitto)        # the external broker
 has cc || has gcc || missing+=(gcc libc6-dev) # the race detector
+has qemu-arm && has qemu-aarch64 || missing+=(qemu-user) # what runs on a device, as ARM
+has systemd-analyze || missing+=(systemd)    # judges the units
+has strace || missing+=(strace)              # lists the calls that the units have to allow
+has mkfs.ext4 || missing+=(e2fsprogs)        # a disk that can be frozen
 has python3 || missing+=(python3)            # the readers that are not ours
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 

@@ -52,5 +52,6 @@ if [ -n "$lake_packages" ]; then
       check $race -run 'Concurrent|Beside' ./gateway/internal/lake
   fi
 fi
+step "test what runs on a device as ARM, under qemu-user (the first time takes minutes)" scripts/qemu.sh
 step "test the real binaries end to end" as_shipped ./scripts/e2e
 printf '\nAll tests passed.\n'
