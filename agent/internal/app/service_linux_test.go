@@ -67,7 +67,7 @@ func TestHungFlashStopsTheFeed(t *testing.T) {
 	dir, freeze, thaw := need.Freezer(t)
 	s.Data, s.Outbox.FlushInterval = filepath.Join(dir, "data"), 100*time.Millisecond
 	a, j, ended, stop := start(t, s, func(a *App) {
-		a.service = service.New(service.Config{Grace: 300 * time.Millisecond, Status: a.sentence, Logger: a.log, Health: a.health})
+		a.service = service.New(service.Config{Grace: 2 * time.Second, Status: a.sentence, Logger: a.log, Health: a.health})
 	})
 	if got := told(t, l, "READY=1"); !strings.Contains(got, "STATUS=") {
 		t.Errorf("no status with %q", got)

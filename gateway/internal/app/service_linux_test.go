@@ -72,7 +72,7 @@ func TestHungLogStopsTheFeed(t *testing.T) {
 	defer cancel()
 	go func() {
 		handler := readyLine{slog.NewTextHandler(journal, nil), ready}
-		ended <- app.Run(ctx, s, app.Options{Logger: slog.New(both{handler}), Grace: 300 * time.Millisecond})
+		ended <- app.Run(ctx, s, app.Options{Logger: slog.New(both{handler}), Grace: time.Second})
 	}()
 	var address string
 	select {
