@@ -27,7 +27,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 const patience = 30 * time.Second
 
 // mosquitto starts a real broker on a free port, and returns its address once it listens. It ends with the test.
-func mosquitto(t *testing.T, lines ...string) string {
+func mosquitto(t testing.TB, lines ...string) string {
 	t.Helper()
 	bin := need.Tool(t, "mosquitto", "apt-get install mosquitto")
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -161,7 +161,7 @@ type site struct {
 	stop   func()
 }
 
-func start(t *testing.T, address string, change ...func(*Consumer)) *site {
+func start(t testing.TB, address string, change ...func(*Consumer)) *site {
 	t.Helper()
 	s := &site{handler: newHandler(), meters: meter.New(), board: health.New()}
 	c, err := Open(Config{Broker: "tcp://" + address, ClientID: "gateway", Logger: slog.New(slog.DiscardHandler), Meter: s.meters, Health: s.board})
@@ -189,7 +189,7 @@ func start(t *testing.T, address string, change ...func(*Consumer)) *site {
 }
 
 // subscribed waits until the broker brings what devices publish.
-func (s *site) subscribed(t *testing.T, d paho.Client) *site {
+func (s *site) subscribed(t testing.TB, d paho.Client) *site {
 	t.Helper()
 	until(t, "the consumer to hear", func() bool {
 		publish1(t, d, "hw/1/up/early/hello", "early")
@@ -210,7 +210,7 @@ func (s *site) shows(code string) string {
 	return ""
 }
 
-func device(t *testing.T, address, id string, change ...func(*paho.ClientOptions)) paho.Client {
+func device(t testing.TB, address, id string, change ...func(*paho.ClientOptions)) paho.Client {
 	t.Helper()
 	o := paho.NewClientOptions().AddBroker("tcp://" + address).SetClientID(id).SetAutoReconnect(false).SetProtocolVersion(4)
 	for _, f := range change {
@@ -224,7 +224,7 @@ func device(t *testing.T, address, id string, change ...func(*paho.ClientOptions
 	return c
 }
 
-func publish1(t *testing.T, c paho.Client, topic, payload string) {
+func publish1(t testing.TB, c paho.Client, topic, payload string) {
 	t.Helper()
 	if token := c.Publish(topic, 1, false, payload); !token.WaitTimeout(patience) || token.Error() != nil {
 		t.Fatal(token.Error())
