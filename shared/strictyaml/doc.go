@@ -8,7 +8,7 @@
 // What the file does not mention keeps the value it had, so defaults are set before decoding; an empty
 // file changes nothing. Understood are structs (nested, embedded, inline), slices, string maps,
 // pointers, strings, bools, numbers, time.Duration ("72h"), Size ("64MiB") and every type with an
-// UnmarshalText method. An element of a list that has a SetDefaults method gets it called first.
+// UnmarshalText method. A Raw keeps a value of any type until Doc.Section or its own Decode reads it. An element of a list that has a SetDefaults method gets it called first.
 // Refused are unknown and repeated keys, anchors and aliases, a second document, and values of another
 // type. Parse keeps the positions, so that the program's own checks can point into the file too.
 //

@@ -22,6 +22,10 @@ func (d *Doc) value(n *yaml.Node, v reflect.Value, path string) {
 		d.null(n, v, path)
 		return
 	}
+	if raw, ok := v.Addr().Interface().(*Raw); ok {
+		raw.node = n
+		return
+	}
 	if v.Kind() == reflect.Pointer {
 		fresh := reflect.New(v.Type().Elem())
 		if !v.IsNil() {

@@ -1,0 +1,138 @@
+package contract
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"maps"
+	"regexp"
+	"slices"
+	"time"
+)
+
+// Contract is what one data product promises, as the gateway understands it. It does not change once it is parsed.
+type Contract struct {
+	ID, Name, Version, Status   string
+	Domain, Product, Tenant     string
+	Purpose, Limitations, Usage string
+	Owner                       string   // the member of the team with the role owner
+	Roles                       []string // who may do what, as words for the catalogue
+	Tags                        []string
+	Devices                     []string // globs
+	Series                      map[string]*Series
+	Objects                     []Object      // the tables it documents
+	AllowedLateness, FutureSkew time.Duration // 0 = no such rule
+	OnLate, OnFuture, OnUnknown Action
+	LandUnknown                 bool          // a series without a declaration lands, unflagged
+	Retention                   time.Duration // 0 = for ever
+	Levels                      []Level
+	Source                      []byte // the file as it was
+
+	pseudonym func(string) string // nil: texts that should be hashed are masked
+}
+
+// Series is what a contract says of one series.
+type Series struct {
+	Name, Description string
+	Kind              Kind
+	Unit              string // SenML; "" = not declared, everything is taken as it comes
+	Required          bool   // null breaks the contract, and so does a schedule without the series
+	Minimum, Maximum  *float64
+	OpenMin, OpenMax  bool // the bound itself is outside
+	MultipleOf        float64
+	Pattern           *regexp.Regexp
+	MinLength         int
+	MaxLength         int // 0 = no limit
+	Enum              []string
+	Every             time.Duration // how often a reading is due; 0 = not declared
+	MaxRate           float64       // change per second; 0 = no such rule
+	Stuck             time.Duration // 0 = no such rule
+	AtMost            int           // readings in an interval of Interval; 0 = no such rule
+	Interval          time.Duration
+	Anomaly           float64 // threshold; 0 = no such rule
+	Personal          Personal
+	Actions           map[Rule]Action // of rules whose action is not OnViolation
+	OnViolation       Action
+	Checks            []WindowCheck
+	Classification    string
+	Tags              []string
+}
+
+// Action returns what happens to a reading of the series that breaks a rule.
+func (s *Series) Action(r Rule) Action {
+	if a, ok := s.Actions[r]; ok {
+		return a
+	}
+	if r == RuleAnomaly {
+		return Flag
+	}
+	return s.OnViolation
+}
+
+// Kind is the kind of value that a series has.
+type Kind uint8
+
+// The kinds. Any is for a series that declares none.
+const (
+	Any Kind = iota
+	Number
+	Integer
+	Text
+	Boolean
+)
+
+// Personal says how the values of a series are made impersonal before they land.
+type Personal uint8
+
+// The ways.
+const (
+	Open   Personal = iota
+	Hashed          // a keyed hash takes the place of the text: equal texts stay equal
+	Masked          // nothing but the fact that there was a value
+)
+
+// Level is a service level that the product promises: freshness, completeness, ...
+type Level struct {
+	Property string
+	Value    float64
+	Unit     string
+}
+
+// WindowCheck is a quality check over many readings. It waits for the windows to come.
+type WindowCheck struct {
+	Metric, Unit, Severity string
+	Low, High              *float64 // what the metric must lie between; open bounds are nil
+	Outside                bool     // must not lie between
+}
+
+// Object documents a table of the lake.
+type Object struct {
+	Table, Description string
+	Columns            map[string]string // what each column means
+}
+
+// Hash names the exact text of the contract.
+func (c *Contract) Hash() string {
+	sum := sha256.Sum256(c.Source)
+	return hex.EncodeToString(sum[:])
+}
+
+// Keyed returns the contract with the key that turns personal texts into pseudonyms: the first 16 bytes of HMAC-SHA-256,
+// in hex. Without a key they are masked.
+func (c *Contract) Keyed(key []byte) *Contract {
+	with := *c
+	with.pseudonym = func(text string) string {
+		mac := hmac.New(sha256.New, key)
+		mac.Write([]byte(text))
+		return hex.EncodeToString(mac.Sum(nil)[:16])
+	}
+	return &with
+}
+
+// Names returns the names of all series, sorted.
+func (c *Contract) Names() []string { return slices.Sorted(maps.Keys(c.Series)) }
+
+// Stateful reports whether a rule of the series needs the readings before.
+func (s *Series) Stateful() bool {
+	return s.MaxRate > 0 || s.Stuck > 0 || s.AtMost > 0 || s.Anomaly > 0
+}

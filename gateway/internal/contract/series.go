@@ -1,0 +1,200 @@
+package contract
+
+import (
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/headwater-iot/headwater/shared/record"
+)
+
+// kinds are the logical types of ODCS that a series may have. Read only.
+var kinds = map[string]Kind{"": Any, "number": Number, "integer": Integer, "string": Text, "boolean": Boolean}
+
+// series reads the properties of the object of series.
+func (r *reader) series(c *Contract, o *object, at string) {
+	for j := range o.Properties {
+		p, here := &o.Properties[j], at+".properties["+strconv.Itoa(j)+"]"
+		switch _, twice := c.Series[p.Name]; {
+		case p.Name == "" || len(p.Name) > record.MaxName:
+			r.bad(here, "the name of a series is 1 to %d bytes", record.MaxName)
+			continue
+		case twice:
+			r.bad(here, "the series %s stands here twice", p.Name)
+			continue
+		}
+		c.Series[p.Name] = r.oneSeries(p, here)
+	}
+}
+
+func (r *reader) oneSeries(p *property, at string) *Series {
+	var ext seriesExtensions
+	r.extensions(at+".customProperties", p.Custom, &ext)
+	s := &Series{
+		Name: p.Name, Description: p.Description, Unit: ext.Unit, Required: p.Required,
+		Enum: ext.Enum, Every: time.Duration(ext.Every), Stuck: time.Duration(ext.Stuck),
+		OnViolation: ext.OnViolation, Actions: map[Rule]Action{}, Classification: p.Classification, Tags: p.Tags,
+	}
+	kind, ok := kinds[p.LogicalType]
+	if !ok {
+		r.bad(at+".logicalType", "is %q; a series is a number, an integer, a string or a boolean", p.LogicalType)
+	}
+	s.Kind = kind
+	r.options(s, &p.Options, at+".logicalTypeOptions")
+	r.limits(s, &ext, at)
+	for word, action := range ext.Actions {
+		if !slices.Contains(Rules(), Rule(word)) || Rule(word) == RuleSeries {
+			r.bad(at, "actions: %q is no rule of a series; there are %s", word, ruleWords())
+			continue
+		}
+		s.Actions[Rule(word)] = action
+	}
+	if s.Action(RuleAnomaly) != Flag {
+		r.bad(at, "actions: anomaly can only be flagged: that a value is unlikely does not make it wrong")
+	}
+	switch ext.PII {
+	case "":
+	case "hash":
+		s.Personal = Hashed
+	case "mask":
+		s.Personal = Masked
+	default:
+		r.bad(at, "pii is %q; want hash or mask", ext.PII)
+	}
+	if s.Personal == Hashed && s.Kind != Text {
+		r.bad(at, "pii: only texts can be hashed: a number would be found by trying; use mask")
+	}
+	for k := range p.Quality {
+		r.check(s, &p.Quality[k], at+".quality["+strconv.Itoa(k)+"]")
+	}
+	return s
+}
+
+func ruleWords() string {
+	var words []string
+	for _, rule := range Rules()[1:] {
+		words = append(words, string(rule))
+	}
+	return strings.Join(words, ", ")
+}
+
+// options reads what ODCS itself says of values.
+func (r *reader) options(s *Series, o *options, at string) {
+	s.Minimum, s.Maximum = o.Minimum, o.Maximum
+	if o.ExclusiveMinimum != nil {
+		s.Minimum, s.OpenMin = o.ExclusiveMinimum, true
+	}
+	if o.ExclusiveMaximum != nil {
+		s.Maximum, s.OpenMax = o.ExclusiveMaximum, true
+	}
+	if s.Minimum != nil && s.Maximum != nil && *s.Minimum > *s.Maximum {
+		r.bad(at, "minimum %v is above maximum %v", *s.Minimum, *s.Maximum)
+	}
+	numeric := s.Kind == Number || s.Kind == Integer
+	if (s.Minimum != nil || s.Maximum != nil || o.MultipleOf != nil) && !numeric {
+		r.bad(at, "minimum, maximum and multipleOf need logicalType: number or integer")
+	}
+	if o.MultipleOf != nil {
+		if s.MultipleOf = *o.MultipleOf; s.MultipleOf <= 0 {
+			r.bad(at, "multipleOf must be above 0")
+		}
+	}
+	if (o.Pattern != "" || o.MinLength != nil || o.MaxLength != nil) && s.Kind != Text {
+		r.bad(at, "pattern, minLength and maxLength need logicalType: string")
+	}
+	if o.Pattern != "" {
+		form, err := regexp.Compile(o.Pattern)
+		if err != nil {
+			r.bad(at+".pattern", "%v; look-around and back references of ECMA-262 are not understood", err)
+		}
+		s.Pattern = form
+	}
+	if o.MinLength != nil {
+		s.MinLength = *o.MinLength
+	}
+	if o.MaxLength != nil {
+		if s.MaxLength = *o.MaxLength; s.MaxLength < max(1, s.MinLength) {
+			r.bad(at+".maxLength", "must be at least 1 and minLength")
+		}
+	}
+}
+
+// limits reads the rules of our own.
+func (r *reader) limits(s *Series, ext *seriesExtensions, at string) {
+	numeric := s.Kind == Number || s.Kind == Integer
+	if l := ext.MaxRate; l != nil {
+		if l.Change <= 0 || l.Per <= 0 || !numeric {
+			r.bad(at, "maxRate needs change above 0, per such as 1m, and logicalType: number or integer")
+		} else {
+			s.MaxRate = l.Change / time.Duration(l.Per).Seconds()
+		}
+	}
+	if l := ext.AtMost; l != nil {
+		if s.AtMost, s.Interval = l.Count, time.Duration(l.Per); l.Count <= 0 || l.Per <= 0 {
+			r.bad(at, "atMost needs count above 0 and per such as 1m")
+		}
+	}
+	if x := ext.Anomaly; x != nil {
+		if s.Anomaly = x.Threshold; x.Threshold <= 0 || !numeric || x.Method != "" && x.Method != "ewma" {
+			r.bad(at, "anomaly needs threshold above 0 (in standard deviations; 6 is careful), logicalType: number or integer, and no method but ewma")
+		}
+	}
+	if ext.Unit != "" && !numeric {
+		r.bad(at, "unit needs logicalType: number or integer")
+	}
+}
+
+// metrics are the library checks of ODCS that a window can answer. Read only.
+var metrics = []string{"nullValues", "missingValues", "invalidValues", "duplicateValues", "rowCount"}
+
+// check reads a quality check. Texts, SQL and other engines are for people and other tools.
+func (r *reader) check(s *Series, q *quality, at string) {
+	metric := q.Metric
+	if metric == "" {
+		metric = q.Rule
+	}
+	if metric == "" {
+		return
+	}
+	if !slices.Contains(metrics, metric) {
+		r.bad(at+".metric", "is %q; want one of %s", metric, strings.Join(metrics, ", "))
+		return
+	}
+	w := WindowCheck{Metric: metric, Unit: q.Unit, Severity: q.Severity}
+	n := 0
+	set := func(is bool, low, high *float64) {
+		if is {
+			n++
+			w.Low, w.High = low, high
+		}
+	}
+	var equal float64
+	if !q.MustBe.IsZero() {
+		if q.MustBe.Decode(&equal) != nil {
+			r.bad(at+".mustBe", "is no number")
+		}
+		set(true, &equal, &equal)
+	}
+	set(q.MustBeGreater != nil, q.MustBeGreater, nil)
+	set(q.MustBeAtLeast != nil, q.MustBeAtLeast, nil)
+	set(q.MustBeLess != nil, nil, q.MustBeLess)
+	set(q.MustBeAtMost != nil, nil, q.MustBeAtMost)
+	for _, between := range [][]float64{q.MustBeBetween, q.MustNotBeBetween} {
+		if between == nil {
+			continue
+		}
+		if len(between) != 2 || between[0] > between[1] {
+			r.bad(at, "between needs two numbers, the smaller one first")
+			return
+		}
+		set(true, &between[0], &between[1])
+	}
+	w.Outside = q.MustNotBeBetween != nil
+	if n != 1 {
+		r.bad(at, "has %d operators of the kind mustBe...; want exactly one", n)
+		return
+	}
+	s.Checks = append(s.Checks, w)
+}
