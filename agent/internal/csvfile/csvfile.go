@@ -180,6 +180,7 @@ type BadRow struct {
 	Detail string `json:"detail"`
 }
 
+// Error names the line and says why.
 func (b *BadRow) Error() string { return fmt.Sprintf("line %d: %s: %s", b.Line, b.Reason, b.Detail) }
 
 // Reasons of a BadRow.
