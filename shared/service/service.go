@@ -108,6 +108,7 @@ func (m *Manager) Watch(ctx context.Context) error {
 func (m *Manager) look(fed bool) {
 	if late := m.overdue(); late != "" {
 		m.cfg.Health.Raise(m.hung, late)
+		m.tell()
 		return
 	}
 	m.cfg.Health.Clear(m.hung)
