@@ -13,7 +13,8 @@
 //	    128 packets above 16 KiB are in memory at a time, and who is slow to send one goes when others wait
 //	    (TestSlowLargePacketsMakeRoom). Idle connections do not lock out those who work: at the limit the oldest that
 //	    has not said CONNECT goes, then the oldest that has said nothing since, then one that has been silent for three
-//	    minutes (TestIdleConnectionsMakeRoom).
+//	    minutes (TestIdleConnectionsMakeRoom). Log and lake keep
+//	    their file descriptors (TestConnectionsLeaveFileDescriptors).
 //	I4  A second session with the id of a living one takes over, after the first has ended with all it was doing
 //	    (TestTakeover).
 //	I5  No address but loopback is listened on without the word of the operator (TestListenAddresses).

@@ -83,6 +83,9 @@ func TestSilentConnectionIsDropped(t *testing.T) {
 	half := rawDial(t, d)
 	_, _ = half.Write([]byte{0x10, 20, 0, 4}) // the rest never comes; it may be closed already
 	closed(t, half)
+	for refused(d, "no_connect") < 2 {
+		runtime.Gosched()
+	}
 }
 
 func TestConnectionLimits(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
+	"golang.org/x/sys/unix"
 
 	"github.com/headwater-iot/headwater/shared/topic"
 )
@@ -115,8 +116,10 @@ func TestSlowLargePacketsMakeRoom(t *testing.T) {
 	if n := refused(d, "slow_packet"); n != 1 {
 		t.Errorf("%v slow ones were ended, want 1", n)
 	}
-	if d.gate.coming.Len() != 1 {
-		t.Errorf("%d packets are said to be coming, want that of the other slow one", d.gate.coming.Len())
+	d.gate.mu.Lock()
+	defer d.gate.mu.Unlock()
+	if n := d.gate.coming.Len(); n != 1 {
+		t.Errorf("%d packets are said to be coming, want that of the other slow one", n)
 	}
 }
 
@@ -150,5 +153,29 @@ func TestLargePacketsWait(t *testing.T) {
 	}
 	if err := done(t, two); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestConnectionsLeaveFileDescriptors lowers the limit of the process: a log that finds no descriptor for its next
+// segment would end the gateway, so strangers must not be able to take them all.
+func TestConnectionsLeaveFileDescriptors(t *testing.T) {
+	var was unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &was); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &was); err != nil {
+			t.Error(err)
+		}
+	}()
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: filesKept + 44, Max: was.Max}); err != nil {
+		t.Fatal(err)
+	}
+	d := start(t, handler{})
+	if n := d.cfg.Connections; n != 44 {
+		t.Errorf("%d connections are let in with %d descriptors", n, filesKept+44)
+	}
+	if n := allowed(10); n != 10 {
+		t.Errorf("10 connections become %d", n)
 	}
 }

@@ -35,6 +35,7 @@ func TestDecode(t *testing.T) {
 		{"no way in that works", "mqtt: {broker: tcp://gw:secret@broker, client_id: a/b, password_file: /no/such/file}\nlog: {partitions: 0}\n", []string{"want tcp://HOST:PORT", "mqtt.client_id", "mqtt.username", "/no/such/file", "log.partitions"}},
 		{"TLS is not built", "mqtt: {broker: ssl://broker:8883}\n", []string{"want tcp://HOST:PORT"}},
 		{"a password for the embedded broker", "mqtt: {username: gw}\n", []string{"mqtt.broker is not set"}},
+		{"shares and reserves of nothing", "log: {share_percent: 101}\ncommit: {reserve_percent: 60}\n", []string{"log.share_percent", "commit.reserve_percent"}},
 		{"stretch below every", "commit: {every: 20s}\n", []string{"every <= stretch"}},
 	}
 	for _, tt := range tests {
