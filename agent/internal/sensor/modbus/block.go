@@ -10,12 +10,12 @@ type block struct {
 	function   byte
 	first      int // address
 	count      int // of registers or bits
-	converters []converter
+	converters []*converter
 }
 
 // blocks makes as few requests as it may of the registers.
 func blocks(s Settings) ([]*block, error) {
-	var all []converter
+	var all []*converter
 	for _, r := range s.Registers {
 		c, err := newConverter(r, cmp.Or(s.Order, DefaultOrder))
 		if err != nil {
@@ -23,7 +23,7 @@ func blocks(s Settings) ([]*block, error) {
 		}
 		all = append(all, c)
 	}
-	slices.SortStableFunc(all, func(a, b converter) int {
+	slices.SortStableFunc(all, func(a, b *converter) int {
 		return cmp.Or(cmp.Compare(a.Function.code(), b.Function.code()), cmp.Compare(a.Address, b.Address))
 	})
 	var out []*block
@@ -35,13 +35,13 @@ func blocks(s Settings) ([]*block, error) {
 		if n := len(out); n > 0 && out[n-1].take(c, s.Bridge, most) {
 			continue
 		}
-		out = append(out, &block{function: c.Function.code(), first: c.Address, count: c.size(), converters: []converter{c}})
+		out = append(out, &block{function: c.Function.code(), first: c.Address, count: c.size(), converters: []*converter{c}})
 	}
 	return out, nil
 }
 
 // take adds a series to the block, if the block may grow so far.
-func (b *block) take(c converter, bridge, most int) bool {
+func (b *block) take(c *converter, bridge, most int) bool {
 	end := b.first + b.count
 	grown := max(end, c.Address+c.size()) - b.first
 	if c.Function.code() != b.function || c.Address > end+bridge || grown > most {

@@ -138,7 +138,8 @@ func (s Settings) Check(report sensor.Report) {
 		report("registers", "must be 1 to %d, not %d", MostSeries, n)
 	}
 	seen := map[string]bool{}
-	for i, r := range s.Registers {
+	for i := range s.Registers {
+		r := &s.Registers[i]
 		at := func(path, format string, args ...any) {
 			report(fmt.Sprintf("registers[%d].%s", i, path), format, args...)
 		}
@@ -177,7 +178,7 @@ func (o Order) check(path string, report sensor.Report) {
 	}
 }
 
-func (r Register) check(report sensor.Report) {
+func (r *Register) check(report sensor.Report) {
 	if !slices.Contains([]Function{"", Holding, Input, Coil, Discrete}, r.Function) {
 		report("function", "must be holding, input, coil or discrete, not %q", string(r.Function))
 	}
@@ -211,7 +212,7 @@ func (r Register) check(report sensor.Report) {
 }
 
 // size is how many registers, or bits of a table of bits, the series takes.
-func (r Register) size() int {
+func (r *Register) size() int {
 	if r.Function.bits() {
 		return 1
 	}
@@ -221,7 +222,8 @@ func (r Register) size() int {
 // Announce returns the series, in the order of the configuration.
 func (s Settings) Announce() []record.Cell {
 	cells := make([]record.Cell, 0, len(s.Registers))
-	for _, r := range s.Registers {
+	for i := range s.Registers {
+		r := &s.Registers[i]
 		cells = append(cells, record.FailedCell(r.Series, r.Unit, r.kind()))
 	}
 	return cells

@@ -41,10 +41,10 @@ func (t Type) registers() int {
 }
 
 // scaled tells whether there is something to multiply by or to add.
-func (r Register) scaled() bool { return r.Scale != "" || r.Offset != "" }
+func (r *Register) scaled() bool { return r.Scale != "" || r.Offset != "" }
 
 // kind is that of the values of the series.
-func (r Register) kind() record.ValueKind {
+func (r *Register) kind() record.ValueKind {
 	switch {
 	case r.Function.bits() || r.Type == Bit:
 		return record.Bool
@@ -77,8 +77,8 @@ type converter struct {
 	scale, offset *big.Rat // nil where the value stays as it is
 }
 
-func newConverter(r Register, order Order) (converter, error) {
-	c := converter{Register: r, order: order}
+func newConverter(r Register, order Order) (*converter, error) {
+	c := &converter{Register: r, order: order}
 	if r.Order != "" {
 		c.order = r.Order
 	}
@@ -87,19 +87,19 @@ func newConverter(r Register, order Order) (converter, error) {
 	}
 	var err error
 	if c.offset, err = decimal(r.Offset); err != nil {
-		return c, fmt.Errorf("offset of %s: %w", r.Series, err)
+		return nil, fmt.Errorf("offset of %s: %w", r.Series, err)
 	}
 	if r.Scale == "" {
 		r.Scale = "1"
 	}
 	if c.scale, err = decimal(r.Scale); err != nil {
-		return c, fmt.Errorf("scale of %s: %w", r.Series, err)
+		return nil, fmt.Errorf("scale of %s: %w", r.Series, err)
 	}
 	return c, nil
 }
 
 // bit returns the reading of a single bit.
-func (c converter) bit(on bool) record.Cell {
+func (c *converter) bit(on bool) record.Cell {
 	cell := record.Cell{Series: c.Series, Unit: c.Unit, Kind: record.Bool}
 	if on {
 		cell.Int = 1
@@ -108,7 +108,7 @@ func (c converter) bit(on bool) record.Cell {
 }
 
 // cell returns the reading of the registers of the series, two bytes each as they lay on the wire.
-func (c converter) cell(wire []byte) record.Cell {
+func (c *converter) cell(wire []byte) record.Cell {
 	raw := c.raw(wire)
 	if c.Missing != nil && raw == *c.Missing {
 		return record.Cell{Series: c.Series, Unit: c.Unit, Kind: c.kind(), Null: true}
@@ -137,7 +137,7 @@ func (c converter) cell(wire []byte) record.Cell {
 }
 
 // raw returns the bits of the value, whatever the order of its bytes.
-func (c converter) raw(wire []byte) uint64 {
+func (c *converter) raw(wire []byte) uint64 {
 	low, swapped := c.order == "CDAB" || c.order == "DCBA", c.order == "BADC" || c.order == "DCBA"
 	raw, words := uint64(0), len(wire)/2
 	for i := range words {
@@ -154,7 +154,7 @@ func (c converter) raw(wire []byte) uint64 {
 	return raw
 }
 
-func (c converter) integer(n int64) record.Cell {
+func (c *converter) integer(n int64) record.Cell {
 	if c.scale == nil {
 		return record.IntCell(c.Series, c.Unit, n)
 	}
@@ -163,7 +163,7 @@ func (c converter) integer(n int64) record.Cell {
 
 // float takes a float for the shortest decimal that means it: a device that measured 21.7 and sends it in 32 bits
 // did not measure 21.700000762939453.
-func (c converter) float(v float64, bits int) record.Cell {
+func (c *converter) float(v float64, bits int) record.Cell {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return record.FloatCell(c.Series, c.Unit, v) // the sampler makes a null of it, and counts it
 	}
@@ -177,7 +177,7 @@ func (c converter) float(v float64, bits int) record.Cell {
 }
 
 // exact scales without rounding, and rounds once.
-func (c converter) exact(n *big.Rat) record.Cell {
+func (c *converter) exact(n *big.Rat) record.Cell {
 	v, _ := n.Mul(n, c.scale).Add(n, c.offset).Float64()
 	return record.FloatCell(c.Series, c.Unit, v)
 }

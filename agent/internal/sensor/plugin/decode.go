@@ -1,11 +1,8 @@
 package plugin
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"math/big"
 	"strconv"
@@ -23,7 +20,7 @@ var ErrTime = errors.New("its time is none in seconds since 1970")
 type value struct {
 	name string
 	unit string // "" = it does not say
-	v    any    // nil, bool, string, json.Number, int64, uint64, float64
+	v    any    // nil, bool, string, numeral, int64, uint64, float64
 }
 
 // said is what a line says of one moment.
@@ -38,18 +35,14 @@ func decode(format Format, text []byte) ([]said, error) {
 	var raw any
 	var err error
 	if format == CBOR {
-		err = cbor.Unmarshal(text, &raw)
-	} else {
-		d := json.NewDecoder(bytes.NewReader(text))
-		d.UseNumber() // integers beyond 2^53 stay what they are
-		if err = d.Decode(&raw); err == nil {
-			if _, more := d.Token(); !errors.Is(more, io.EOF) {
-				err = errors.New("there is more behind the value")
-			}
+		if err = cbor.Unmarshal(text, &raw); err != nil {
+			err = fmt.Errorf("%w: %w", ErrLine, err)
 		}
+	} else {
+		raw, err = parseJSON(text)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrLine, err)
+		return nil, err
 	}
 	switch raw := raw.(type) {
 	case map[string]any:
@@ -219,16 +212,16 @@ func rational(v any) (*big.Rat, bool) {
 			return nil, false
 		}
 		return new(big.Rat).SetFloat64(v), true
-	case json.Number:
+	case numeral:
 		// An exact number with a long exponent would take the memory of the machine.
-		f, err := strconv.ParseFloat(v.String(), 64)
+		f, err := strconv.ParseFloat(string(v), 64)
 		switch {
 		case err != nil || math.Abs(f) > 1e30 || len(v) > 60:
 			return nil, false
 		case math.Abs(f) < 1e-30:
 			return new(big.Rat), true
 		}
-		return new(big.Rat).SetString(v.String())
+		return new(big.Rat).SetString(string(v))
 	}
 	return nil, false
 }

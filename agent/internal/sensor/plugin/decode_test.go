@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/fxamacker/cbor/v2"
 	"github.com/google/go-cmp/cmp"
@@ -227,6 +229,54 @@ func FuzzDecode(f *testing.F) {
 				t.Errorf("%q makes a row that cannot be sealed: %v", line, err)
 			}
 			_, _, _ = p.at(said)
+		}
+	})
+}
+
+// numerals makes of what encoding/json read what parseJSON gives.
+func numerals(v any) any {
+	switch v := v.(type) {
+	case json.Number:
+		return numeral(v)
+	case []any:
+		for i := range v {
+			v[i] = numerals(v[i])
+		}
+	case map[string]any:
+		for name := range v {
+			v[name] = numerals(v[name])
+		}
+	}
+	return v
+}
+
+// What encoding/json reads is read alike, and what it refuses is refused; but for bytes that are no UTF-8, which it replaces.
+func FuzzJSON(f *testing.F) {
+	for _, text := range []string{
+		`{"f": 21.5, "t": [1795176000.25, -0, 0.1e-7, 1E+9, 12]}`, ` [ true , false,null, {} , [ ] , "" ] `, `"\u00e9\ud83d\ude00\ud83d x\ude00 \"\\\/\b\f\n\r\t"`,
+		`01`, `+1`, `1.`, `.5`, `1e`, `-`, `[1,]`, `{"a":1,}`, `{"a" 1}`, `{a:1}`, `"\x"`, `"\u12"`, `"\u+123"`, "\"\n\"", `nul`, `tru`, `{"a":1,"a":2}`, `1 2`, `"`, ``, ` `,
+		`"\ud83d\u00zz"`, `"\ud83d\ud83d\ude00"`, `"\u_123"`,
+	} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		got, err := parseJSON(text)
+		d := json.NewDecoder(bytes.NewReader(text))
+		d.UseNumber()
+		var want any
+		wantErr := d.Decode(&want)
+		if _, more := d.Token(); wantErr == nil && !errors.Is(more, io.EOF) {
+			wantErr = errors.New("more")
+		}
+		deep := bytes.Count(text, []byte("[")) + bytes.Count(text, []byte("{"))
+		if !utf8.Valid(text) || deep >= mostNested {
+			return
+		}
+		if (err == nil) != (wantErr == nil) {
+			t.Fatalf("%q: %v, and encoding/json %v", text, err, wantErr)
+		}
+		if err == nil && !cmp.Equal(numerals(want), got) {
+			t.Errorf("%q is %#v, and for encoding/json %#v", text, got, want)
 		}
 	})
 }

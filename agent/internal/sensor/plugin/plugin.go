@@ -2,7 +2,6 @@ package plugin
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -230,8 +229,8 @@ func fill(failed record.Cell, v any) (record.Cell, bool) {
 // number returns a number as the float nearest to it.
 func number(v any) (float64, bool) {
 	switch v := v.(type) {
-	case json.Number:
-		f, err := strconv.ParseFloat(v.String(), 64)
+	case numeral:
+		f, err := strconv.ParseFloat(string(v), 64)
 		return f, err == nil || errors.Is(err, strconv.ErrRange)
 	case float64:
 		return v, true
