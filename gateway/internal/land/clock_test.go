@@ -37,11 +37,16 @@ func (l life) unset(at int64) wire.Anchor {
 // reads logs one reading of a monotonic second, seq first, and promises all before it.
 func (l life) reads(r *river, a wire.Anchor, first uint64, at int64) {
 	r.t.Helper()
+	l.sends(r, now, a, first, at)
+}
+
+func (l life) sends(r *river, received int64, a wire.Anchor, first uint64, at int64) {
+	r.t.Helper()
 	h := wire.Header{
 		Device: "probe-1", Epoch: record.Epoch(l.n), Boot: record.Boot(l.n), First: first, Base: at * 1000,
 		HasPromise: true, Promise: at * 1000,
 	}
-	r.batch(landtest.Readings(r.t, a, h, 1, 1, 1000))
+	r.log.Append(land.KindBatch, "probe-1", received, landtest.Readings(r.t, a, h, 1, 1, 1000))
 }
 
 // says logs the hello of a boot with its anchors, and all boots before it.
@@ -173,6 +178,11 @@ func TestClocks(t *testing.T) {
 			r.restart()
 			b4.reads(r, b4.unset(100), 1, 100)
 		}, "4/0 +0.000s 0x200\n4/1 -3500.000s ±0.370s anchor 2"},
+		{"the gateway's clock was an hour ahead, then set", func(r *river) {
+			wrong := life{4, b4.start + hour}
+			wrong.sends(r, now+hour, wrong.anchor(wire.Gateway, 1, 3600, 20*ms), 0, 3600)
+			b4.sends(r, now+hour+1, b4.anchor(wire.Gateway, 2, 3601, 20*ms), 1, 3601) // the log's time does not fall
+		}, "4/0 +3600.000s ±0.020s anchor 1\n4/1 +1.000s ±0.020s anchor 2"},
 		{"NTP steps an hour forward and back", func(r *river) {
 			b4.reads(r, b4.anchor(wire.Synced, 1, 3000, 5*ms), 0, 3000)
 			b4.reads(r, life{4, b4.start + hour}.anchor(wire.Synced, 2, 3100, 5*ms), 1, 3100)

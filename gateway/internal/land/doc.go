@@ -35,7 +35,7 @@
 // a device that never had an anchor, 6 can put its later readings ahead of their received time. They are flagged,
 // carry no bound and are not judged as future readings: the wrong clock is not theirs.
 //
-// The situations, each a case of TestClocks (E = clock_error):
+// The situations, each a case of TestClocks or a test beside it (E = clock_error):
 //
 //	no RTC, online at once                1   E of the answer to hello
 //	days offline, online in the same boot 1   E + 17 s for two days; ClockGateway
