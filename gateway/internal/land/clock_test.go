@@ -222,7 +222,7 @@ func TestClocks(t *testing.T) {
 // TestFutureMovesNoPromise keeps a clock of the future out of what later boots are bounded by.
 func TestFutureMovesNoPromise(t *testing.T) {
 	for ahead, want := range map[time.Duration]int64{0: 3_600_000, time.Minute: table.Unknown, 1000 * time.Hour: table.Unknown} {
-		r := newRiver(t, land.Settings{})
+		r := newRiver(t, land.Settings{MaxAhead: 30 * time.Minute})
 		l := life{1, now - hour + ahead.Microseconds()}
 		l.reads(r, l.anchor(wire.Synced, 1, 3600, 0), 0, 3600)
 		r.land()

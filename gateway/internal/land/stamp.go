@@ -182,7 +182,7 @@ func (g *Group) timelineOf(b *record.Group, s *stamp, received int64) timeline {
 			t.verdict[i] = judge(us, ahead, old)
 		}
 	}
-	if soon := received + Slack.Microseconds(); t.newest > soon && !s.bounded {
+	if soon := received + min(Slack, g.l.cfg.MaxAhead).Microseconds(); t.newest > soon && !s.bounded {
 		t.late = make([]bool, len(t.event))
 		for i, us := range t.event {
 			t.late[i] = us > soon
