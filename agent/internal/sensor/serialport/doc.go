@@ -12,10 +12,10 @@
 //   - What is sent arrives as it is: no echo, no line endings changed, no XON or XOFF.
 //   - A port that is in use is not opened a second time.
 //
-// The package exists because both modules at hand cost more than these lines and
-// do less: go.bug.st/serial polls with select and has no write deadline,
-// goburrow/serial reports an unplugged adapter as an endless row of empty reads
-// and writes to the default logger.
+// The package exists because the modules at hand do less in more lines:
+// go.bug.st/serial polls with select, has no deadline for a write and ends a Read
+// at Close by a second pipe; goburrow/serial reports an unplugged adapter as an
+// endless row of empty reads and writes to the default logger.
 //
 // Nothing is kept, so nothing can be lost here. What the kernel held for the line
 // before it was opened is discarded.
