@@ -19,7 +19,7 @@ import (
 // mount gives a directory a small file system of its own until the test is over.
 func mount(t *testing.T, dir string, args ...string) {
 	t.Helper()
-	need.Root(t)
+	need.Mount(t)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +36,7 @@ func tmpfs(t *testing.T, dir string, mib int) {
 // ext4 is a real disk in a file, which goes read-only when it is told of an error. It returns its device.
 func ext4(t *testing.T, dir string, mib int) string {
 	t.Helper()
-	need.Root(t)
+	need.Loop(t)
 	mkfs := need.Tool(t, "mkfs.ext4", "apt-get install e2fsprogs")
 	image := filepath.Join(t.TempDir(), "disk")
 	command(t, "truncate", "-s", fmt.Sprintf("%dM", mib), image)

@@ -4,6 +4,7 @@
 //	python := need.Python(t)    // an interpreter that can import scripts/requirements.txt
 //	data := need.Data(t)        // the folder of real series
 //	need.Root(t)
+//	need.Mount(t)               // may mount file systems; need.Loop: has loop devices, too
 //	dir, freeze, thaw := need.Freezer(t) // a disk whose writes can be made to hang
 //
 // Where the machine has it not, the test is skipped, and `make test` lists the reason at the end. With

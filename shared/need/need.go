@@ -44,6 +44,27 @@ func Self(args ...string) *exec.Cmd {
 	return exec.Command(os.Args[0], args...)
 }
 
+// Mount ends the test unless it may mount file systems: root of a container often may not.
+func Mount(t testing.TB) {
+	t.Helper()
+	Root(t)
+	dir := t.TempDir()
+	if err := exec.Command("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", dir).Run(); err != nil {
+		missing(t, "needs to mount file systems: run it on a machine, or in a privileged container")
+		return
+	}
+	_ = exec.Command("umount", dir).Run() // what stays is 1 MiB of nothing
+}
+
+// Loop ends the test unless there are loop devices, for file systems in a file.
+func Loop(t testing.TB) {
+	t.Helper()
+	Mount(t)
+	if err := exec.Command("losetup", "-f").Run(); err != nil {
+		missing(t, "needs a loop device: modprobe loop, or a privileged container with /dev/loop-control")
+	}
+}
+
 // Python returns an interpreter that has the packages of scripts/requirements.txt.
 func Python(t testing.TB) string {
 	t.Helper()
