@@ -198,7 +198,8 @@ func TestWholeRiverBehindBothDoors(t *testing.T) {
 	}
 }
 
-// TestMosquittoKilled kills the broker under a fleet; it comes back with what it had kept, and then without.
+// TestMosquittoKilled kills the broker under a fleet; it comes back with what it had kept, and then without, when the
+// gateway and an agent are killed with it.
 func TestMosquittoKilled(t *testing.T) {
 	m := newMosquitto(t).start()
 	g := newBehind(t, m).start()
@@ -208,6 +209,10 @@ func TestMosquittoKilled(t *testing.T) {
 		m.kill()
 		if !keep {
 			m.forget()
+			g.kill()
+			g.start() // it is ready without a broker
+			agents[0].kill()
+			agents[0].start()
 		}
 		more(t, agents, 50)
 		m.start()
@@ -238,6 +243,24 @@ func TestMosquittoDrops(t *testing.T) {
 	g.allLand(agents) // by the agents that run, which have not been told of anything
 	t.Logf("%d messages dropped by Mosquitto, of %v batches sent until then", dropped, acknowledged)
 	g.balance(agents)
+}
+
+// TestMosquittoOutOfMemory lets the broker reach its memory limit, at which it turns devices away and ends.
+func TestMosquittoOutOfMemory(t *testing.T) {
+	if os.Getenv("HEADWATER_E2E") != "heavy" {
+		t.Skip("takes a minute until the memory is used up: make e2e runs it")
+	}
+	m := newMosquitto(t, "memory_limit 80000", "max_queued_messages 0").start()
+	g := newBehind(t, m).start()
+	agents := fleet(t, m.addr, 4)
+	more(t, agents, 100)
+	g.kill()
+	waitFor(t, "Mosquitto to run out of memory", func() bool { return strings.Contains(m.text(), "Out of memory") || m.ended() })
+	m.kill()
+	m.configure()
+	m.start()
+	g.start()
+	g.balance(agents) // by agents that begin anew: those that were turned away wait for minutes
 }
 
 // TestMosquittoPacketLimit runs a broker that ends the connection of whoever sends a batch. The gateway, which never
