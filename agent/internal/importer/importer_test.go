@@ -6,10 +6,15 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/headwater-iot/headwater/agent/internal/csvfile"
 	"github.com/headwater-iot/headwater/agent/internal/seal"
@@ -153,16 +158,16 @@ func TestNumberingIsPinned(t *testing.T) {
 		}
 	}
 	const want = `epoch 3e98af844d2aa7b0, 11 batches, 117483 readings
-0+3703 a in 10^-3 s from 1700000000000
-3703+3703 b in 10^-3 s from 1700000000000
-7406+3703 c in 10^-3 s from 1700000000000
-11109+124 a in 10^-6 s from 1700000004000001
-11233+124 c in 10^-6 s from 1700000004000001
-11357+3703 a in 10^-3 s from 1700003867000
-15060+3703 b in 10^-3 s from 1700003867000
-18763+3703 c in 10^-3 s from 1700003867000
-22466+124 a in 10^-6 s from 1700003879000001
-22590+124 c in 10^-6 s from 1700003879000001
+0+3700 a in 10^-3 s from 1700000000000
+3700+3700 b in 10^-3 s from 1700000000000
+7400+3700 c in 10^-3 s from 1700000000000
+11100+124 a in 10^-6 s from 1700000004000001
+11224+124 c in 10^-6 s from 1700000004000001
+11348+3700 a in 10^-3 s from 1700003864000
+15048+3700 b in 10^-3 s from 1700003864000
+18748+3700 c in 10^-3 s from 1700003864000
+22448+124 a in 10^-6 s from 1700003879000001
+22572+124 c in 10^-6 s from 1700003879000001
 `
 	if got.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", got.String(), want)
@@ -187,6 +192,23 @@ func TestSecondRunSendsNothing(t *testing.T) {
 	if refs, _ := drain(q); len(refs) != 0 || !done {
 		t.Errorf("sent %v, done %v; want nothing, and done", refs, done)
 	}
+}
+
+// TestSilentGatewayIsNotWaitedForLong: a gateway whose landing is far behind says nothing of the epoch for a while.
+func TestSilentGatewayIsNotWaitedForLong(t *testing.T) {
+	p := planned(t, many(1000), csvfile.Options{})
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(t, p)
+		_ = q.Apply(&wire.Ack{Lake: wire.ID{1}, Log: wire.ID{1}})
+		<-time.After(askFor - time.Millisecond)
+		if refs, _ := drain(q); len(refs) > 0 {
+			t.Errorf("%d batches sent after less than %s", len(refs), askFor)
+		}
+		<-time.After(time.Millisecond)
+		if refs, _ := drain(q); len(refs) == 0 {
+			t.Errorf("nothing sent after %s", askFor)
+		}
+	})
 }
 
 func TestDoneMeansLanded(t *testing.T) {
@@ -256,6 +278,86 @@ func TestChangedFileStops(t *testing.T) {
 		}
 		if len(refs) > 0 && refs[len(refs)-1].Count == 0 {
 			t.Errorf("%s: the end was sent", name)
+		}
+	}
+}
+
+// TestWorstBatchesFit: what nothing compresses makes one batch of every piece all the same.
+func TestWorstBatchesFit(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	noise := func(n int) string {
+		b := make([]byte, n)
+		for i := range b {
+			b[i] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"[rng.IntN(64)]
+		}
+		return string(b)
+	}
+	cell := func(text bool) string {
+		switch n := rng.IntN(20); {
+		case n == 0:
+			return ""
+		case text:
+			return noise(rng.IntN(300))
+		case n == 1:
+			return "NaN"
+		case n == 2:
+			return fmt.Sprint(rng.Uint64() | 1<<63)
+		}
+		return strconv.FormatFloat(rng.NormFloat64()*math.Pow(10, float64(rng.IntN(60))), 'g', -1, 64)
+	}
+	for _, c := range []struct{ columns, rows, name int }{{1, 20_000, 3}, {7, 3000, 10}, {60, 500, 250}, {600, 20, 200}} {
+		var b strings.Builder
+		b.WriteString("time")
+		for range c.columns {
+			b.WriteString("," + noise(c.name))
+		}
+		b.WriteString("\n")
+		for range c.rows {
+			fmt.Fprintf(&b, "%d.%06d", 1_000_000_000+rng.IntN(1e9), rng.IntN(1000)*(1+999*rng.IntN(2)))
+			for i := range c.columns {
+				b.WriteString("," + cell(i%3 == 2))
+			}
+			b.WriteString("\n")
+		}
+		p := planned(t, b.String(), csvfile.Options{})
+		q := newQueue(t, p)
+		q.named = true
+		refs, sealed := drain(q) // panics where a piece makes more than one batch
+		largest := 0
+		for _, s := range sealed {
+			largest = max(largest, len(s))
+		}
+		if p.Bad > 0 || len(refs) != len(p.pieces) || largest > wire.MaxSealed {
+			t.Errorf("%d columns: %d bad rows, %d batches of %d pieces, the largest of %d bytes", c.columns, p.Bad, len(refs), len(p.pieces), largest)
+		}
+		t.Logf("%d columns: %d pieces, the largest batch has %d bytes", c.columns, len(p.pieces), largest)
+	}
+}
+
+// TestScatteredYearsAreSeen: only rows that no gateway can gather are called scattered.
+func TestScatteredYearsAreSeen(t *testing.T) {
+	rows := func(n int, minute func(i int) int) string {
+		var b strings.Builder
+		b.WriteString("time,v\n")
+		for i := range n {
+			fmt.Fprintf(&b, "%d,x%0199d\n", 1_600_000_000+60*minute(i), i)
+		}
+		return b.String()
+	}
+	const year = 365 * 24 * 60
+	for name, c := range map[string]struct {
+		text string
+		want bool
+	}{
+		"three years upwards":          {rows(30_000, func(i int) int { return 3 * year / 30_000 * i }), false},
+		"three years in no order":      {rows(30_000, func(i int) int { return i * 7919 % (3 * year) }), true},
+		"a year in no order":           {rows(30_000, func(i int) int { return i * 7919 % year }), false},
+		"a reading a day for 30 years": {rows(30*365, func(i int) int { return i * 24 * 60 }), false},
+		"three years, ten times":       {rows(30_000, func(i int) int { return i * 263 % (3 * year) }), false},
+	} {
+		p := planned(t, c.text, csvfile.Options{})
+		if p.Scattered() != c.want {
+			t.Errorf("%s: scattered %v; %d days, %d with those of every batch, %d batches", name, p.Scattered(), p.Days, p.Spread, len(p.pieces))
 		}
 	}
 }

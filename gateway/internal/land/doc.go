@@ -58,6 +58,10 @@
 //
 // TestErrorsCoverTheTruth holds random boots, steps and outages to a truth that it knows.
 //
+// Days: a group touches at most 64 day partitions, each of which becomes a file. A batch with more lands in slices, the
+// earliest days first. Imported batches that have more each, because the rows of their file are in no order, get 448
+// beside those: slices of 64 would leave a file for each day and batch (TestScatteredImportTakesOneGroup).
+//
 // What happens, what is done, what counts it:
 //
 //	body does not decode           quarantine `unreadable`, seqs closed        headwater_land_quarantined_total
