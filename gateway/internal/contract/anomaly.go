@@ -21,6 +21,9 @@ func (s *State) unlikely(step, threshold float64) bool {
 func (s *State) learn(step, threshold float64) {
 	w := max(weight, 1/float64(s.Learned+1))
 	d := step - s.Mean
+	if math.Abs(d) > 1e150 { // its square is no number
+		return
+	}
 	if limit := threshold * math.Sqrt(s.Variance); s.Learned >= warmUp && limit > 0 {
 		d = max(-limit, min(d, limit))
 	}

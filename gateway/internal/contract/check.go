@@ -2,8 +2,6 @@ package contract
 
 import (
 	"math"
-	"slices"
-	"strconv"
 	"unicode/utf8"
 
 	"github.com/headwater-iot/headwater/shared/record"
@@ -56,7 +54,8 @@ type judge struct {
 	contract *Contract
 	series   *Series
 	cells    Cells
-	n        int // present cells
+	n        int  // present cells
+	foreign  bool // the unit is not the declared one, so that no number can be compared
 	out      Verdict
 }
 
@@ -105,34 +104,33 @@ func (j *judge) unknown() {
 	j.times()
 }
 
-// convert brings the column to the declared unit.
+// convert brings the column to the declared unit. Where that cannot be done, or not without losing digits, every value
+// breaks the rule unit, and stays as it came.
 func (j *judge) convert() {
 	s, col := j.series, j.cells.Column
-	if s.Unit == "" || col.Unit == s.Unit || col.Kind == record.Text || col.Kind == record.Bytes || col.Kind == record.Bool {
+	if s.Unit == "" || col.Unit == s.Unit || !numeric(col) {
 		return
 	}
-	conv, ok := conversion(col.Unit, s.Unit)
-	if !ok {
-		for cell := range j.n {
-			if !j.null(cell) {
-				j.is(cell, RuleUnit)
-			}
+	if conv, ok := conversion(col.Unit, s.Unit); ok {
+		if converted := conv.column(col, s.Unit, j.n); converted != nil {
+			j.out.Column = converted
+			return
 		}
-		return
 	}
-	converted := *col
-	converted.Kind, converted.Unit = record.Float, s.Unit
-	converted.Floats, converted.Ints, converted.Uints = make([]float64, j.n), nil, nil
+	j.foreign = true
 	for cell := range j.n {
 		if !j.null(cell) {
-			converted.Floats[cell] = conv.Apply(number(col, cell))
+			j.is(cell, RuleUnit)
 		}
 	}
-	j.out.Column = &converted
 }
 
-// number returns a cell as a number; NaN for kinds that are none. An integer beyond 2^53 is the nearest double: the
-// rules compare with it, what lands is exact.
+func numeric(c *record.Column) bool {
+	return c.Kind == record.Float || c.Kind == record.Int || c.Kind == record.Uint
+}
+
+// number returns a cell as a number, true as 1; NaN for kinds that are none. An integer beyond 2^53 is the nearest
+// double: the rules compare with it, what lands is exact.
 func number(c *record.Column, cell int) float64 {
 	switch c.Kind {
 	case record.Float:
@@ -141,6 +139,11 @@ func number(c *record.Column, cell int) float64 {
 		return float64(c.Ints[cell])
 	case record.Uint:
 		return float64(c.Uints[cell])
+	case record.Bool:
+		if c.Bools[cell] {
+			return 1
+		}
+		return 0
 	}
 	return math.NaN()
 }
@@ -166,10 +169,9 @@ func (j *judge) values() {
 
 // takes reports whether a column has a kind of value that the series may have. A number may be written as an integer.
 func (s *Series) takes(c *record.Column) bool {
-	numeric := c.Kind == record.Float || c.Kind == record.Int || c.Kind == record.Uint
 	switch s.Kind {
 	case Number, Integer:
-		return numeric
+		return numeric(c)
 	case Text:
 		return c.Kind == record.Text
 	case Boolean:
@@ -183,14 +185,18 @@ func whole(v float64) bool { return v == math.Trunc(v) && !math.IsInf(v, 0) }
 // value judges a value of the declared kind.
 func (j *judge) value(cell int) {
 	s, col := j.series, j.out.Column
-	if col.Kind == record.Text {
+	switch s.Kind {
+	case Text:
 		j.text(cell, col.Texts[cell])
-	} else if s.Kind == Number || s.Kind == Integer {
-		if v := number(col, cell); !s.inside(v) {
+	case Number, Integer:
+		if j.foreign {
+			return
+		}
+		if s.bounded && !s.inside(number(col, cell)) {
 			j.is(cell, RuleRange)
 		}
 	}
-	if len(s.Enum) > 0 && !slices.Contains(s.Enum, word(col, cell)) {
+	if s.enum != nil && !s.enum.has(col, cell) {
 		j.is(cell, RuleEnum)
 	}
 }
@@ -198,8 +204,6 @@ func (j *judge) value(cell int) {
 // inside reports whether a number is in the declared range. NaN and infinity are inside no range.
 func (s *Series) inside(v float64) bool {
 	switch {
-	case s.Minimum == nil && s.Maximum == nil && s.MultipleOf == 0:
-		return true
 	case math.IsNaN(v) || math.IsInf(v, 0):
 		return false
 	case s.Minimum != nil && (v < *s.Minimum || s.OpenMin && v == *s.Minimum):
@@ -210,10 +214,9 @@ func (s *Series) inside(v float64) bool {
 	return s.MultipleOf == 0 || multiple(v, s.MultipleOf)
 }
 
-// multiple reports whether v is a multiple of step, but for the last bits of its decimal.
+// multiple reports whether v is the float64 of a multiple of step, or a neighbour of it.
 func multiple(v, step float64) bool {
-	q := v / step
-	return math.Abs(q-math.Round(q)) <= 1e-9*max(1, math.Abs(q))
+	return math.Abs(math.Round(v/step)*step-v) <= math.Abs(v)*0x1p-51
 }
 
 func (j *judge) text(cell int, v string) {
@@ -224,36 +227,26 @@ func (j *judge) text(cell int, v string) {
 	}
 }
 
-// word returns a value as it stands in an enumeration.
-func word(c *record.Column, cell int) string {
-	switch c.Kind {
-	case record.Text:
-		return c.Texts[cell]
-	case record.Bool:
-		return strconv.FormatBool(c.Bools[cell])
-	case record.Int:
-		return strconv.FormatInt(c.Ints[cell], 10)
-	case record.Uint:
-		return strconv.FormatUint(c.Uints[cell], 10)
-	case record.Float:
-		return strconv.FormatFloat(c.Floats[cell], 'f', -1, 64)
-	}
-	return ""
-}
-
 // times applies the rules on when a reading came.
 func (j *judge) times() {
 	c := j.contract
-	if c.AllowedLateness == 0 && c.FutureSkew == 0 {
-		return
+	onLate, onFuture := c.OnLate, c.OnFuture
+	if s := j.series; s != nil { // a series may say otherwise
+		onLate, onFuture = s.own(RuleLate, onLate), s.own(RuleFuture, onFuture)
 	}
+	if c.AllowedLateness > 0 {
+		j.outside(RuleLate, onLate, j.cells.Received-c.AllowedLateness.Microseconds(), math.MaxInt64)
+	}
+	if c.FutureSkew > 0 {
+		j.outside(RuleFuture, onFuture, math.MinInt64, j.cells.Received+c.FutureSkew.Microseconds())
+	}
+}
+
+// outside applies a rule to the readings of other times.
+func (j *judge) outside(r Rule, a Action, first, last int64) {
 	for cell := range j.n {
-		age := j.cells.Received - j.event(cell)
-		if c.AllowedLateness > 0 && age > c.AllowedLateness.Microseconds() {
-			j.breaks(cell, RuleLate, c.OnLate)
-		}
-		if c.FutureSkew > 0 && -age > c.FutureSkew.Microseconds() {
-			j.breaks(cell, RuleFuture, c.OnFuture)
+		if at := j.event(cell); at < first || at > last {
+			j.breaks(cell, r, a)
 		}
 	}
 }

@@ -26,7 +26,8 @@ type Contract struct {
 	LandUnknown                 bool          // a series without a declaration lands, unflagged
 	Retention                   time.Duration // 0 = for ever
 	Levels                      []Level
-	Source                      []byte // the file as it was
+	Checks                      []WindowCheck // over all series
+	Source                      []byte        // the file as it was
 
 	pseudonym func(string) string // nil: texts that should be hashed are masked
 }
@@ -56,17 +57,25 @@ type Series struct {
 	Checks            []WindowCheck
 	Classification    string
 	Tags              []string
+
+	bounded bool // there is a range or a multiple
+	enum    *enum
 }
 
 // Action returns what happens to a reading of the series that breaks a rule.
 func (s *Series) Action(r Rule) Action {
+	if r == RuleAnomaly {
+		return s.own(r, Flag)
+	}
+	return s.own(r, s.OnViolation)
+}
+
+// own returns the action that the series itself names for a rule, or the other.
+func (s *Series) own(r Rule, other Action) Action {
 	if a, ok := s.Actions[r]; ok {
 		return a
 	}
-	if r == RuleAnomaly {
-		return Flag
-	}
-	return s.OnViolation
+	return other
 }
 
 // Kind is the kind of value that a series has.
@@ -96,13 +105,6 @@ type Level struct {
 	Property string
 	Value    float64
 	Unit     string
-}
-
-// WindowCheck is a quality check over many readings. It waits for the windows to come.
-type WindowCheck struct {
-	Metric, Unit, Severity string
-	Low, High              *float64 // what the metric must lie between; open bounds are nil
-	Outside                bool     // must not lie between
 }
 
 // Object documents a table of the lake.

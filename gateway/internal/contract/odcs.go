@@ -172,14 +172,14 @@ type quality struct {
 	Custom      []custom       `yaml:"customProperties"`
 	Definitions strictyaml.Raw `yaml:"authoritativeDefinitions"`
 
-	MustBe           strictyaml.Raw `yaml:"mustBe"`
-	MustNotBe        strictyaml.Raw `yaml:"mustNotBe"`
-	MustBeGreater    *float64       `yaml:"mustBeGreaterThan"`
-	MustBeAtLeast    *float64       `yaml:"mustBeGreaterOrEqualTo"`
-	MustBeLess       *float64       `yaml:"mustBeLessThan"`
-	MustBeAtMost     *float64       `yaml:"mustBeLessOrEqualTo"`
-	MustBeBetween    []float64      `yaml:"mustBeBetween"`
-	MustNotBeBetween []float64      `yaml:"mustNotBeBetween"`
+	MustBe           *float64  `yaml:"mustBe"`
+	MustNotBe        *float64  `yaml:"mustNotBe"`
+	MustBeGreater    *float64  `yaml:"mustBeGreaterThan"`
+	MustBeAtLeast    *float64  `yaml:"mustBeGreaterOrEqualTo"`
+	MustBeLess       *float64  `yaml:"mustBeLessThan"`
+	MustBeAtMost     *float64  `yaml:"mustBeLessOrEqualTo"`
+	MustBeBetween    []float64 `yaml:"mustBeBetween"`
+	MustNotBeBetween []float64 `yaml:"mustNotBeBetween"`
 }
 
 // productExtensions are the custom properties of a contract that the gateway acts on.
@@ -200,13 +200,22 @@ type seriesExtensions struct {
 	Unit        string            `yaml:"unit"`
 	MaxRate     *rateLimit        `yaml:"maxRate"`
 	Stuck       Span              `yaml:"stuck"`
-	Enum        []string          `yaml:"enum"`
+	Enum        []word            `yaml:"enum"`
 	Every       Span              `yaml:"every"`
 	AtMost      *countLimit       `yaml:"atMost"`
 	OnViolation Action            `yaml:"onViolation"`
 	Actions     map[string]Action `yaml:"actions"`
 	PII         string            `yaml:"pii"`
 	Anomaly     *anomalyRule      `yaml:"anomaly"`
+}
+
+// word is a single value as it was written: a text, a number or a boolean.
+type word string
+
+// UnmarshalText takes every word.
+func (w *word) UnmarshalText(text []byte) error {
+	*w = word(text)
+	return nil
 }
 
 type rateLimit struct {

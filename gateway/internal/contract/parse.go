@@ -2,6 +2,7 @@ package contract
 
 import (
 	"fmt"
+	"math"
 	"path"
 	"regexp"
 	"slices"
@@ -23,7 +24,7 @@ const MaxSource = 512 << 10
 // Parse reads a contract. The error is strictyaml.Problems: all that is wrong with it, each with its line.
 func Parse(name string, data []byte) (*Contract, error) {
 	if len(data) > MaxSource {
-		return nil, fmt.Errorf("read contract %s: %d bytes; at most %d", name, len(data), MaxSource)
+		return nil, strictyaml.Problems{{File: name, Line: 1, Column: 1, Text: fmt.Sprintf("%d bytes; at most %d", len(data), MaxSource)}}
 	}
 	var d document
 	r := reader{doc: strictyaml.Parse(name, data, &d)}
@@ -139,7 +140,7 @@ func (r *reader) levels(c *Contract, list []level) {
 		}
 		var value float64
 		known := slices.Contains([]string{"latency", "frequency", "retention", "completeness", "freshness"}, l.Property)
-		if err := l.Value.Decode(&value); err != nil || l.Value.IsZero() {
+		if err := l.Value.Decode(&value); err != nil || l.Value.IsZero() || math.IsNaN(value) {
 			if known {
 				r.bad(at, "the value of %s is missing or no number", l.Property)
 			}
@@ -150,13 +151,16 @@ func (r *reader) levels(c *Contract, list []level) {
 			continue
 		}
 		unit, ok := lengths[l.Unit]
-		if !ok || value <= 0 {
+		if !ok || value <= 0 || value*float64(unit) > maxSpan {
 			r.bad(at, "retention is %v %q; want a positive number and a unit of d, h, y, m or s", value, l.Unit)
 			continue
 		}
 		c.Retention = time.Duration(value * float64(unit))
 	}
 }
+
+// maxSpan is a length of time that a Duration can hold, in nanoseconds: 290 years.
+const maxSpan = 290 * 365 * 24 * float64(time.Hour)
 
 // lengths are the units of time of ODCS service levels. Read only.
 var lengths = map[string]time.Duration{

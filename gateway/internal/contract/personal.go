@@ -29,7 +29,7 @@ func (j *judge) impersonal() {
 		}
 		col.Texts = texts
 	} else { // a number, a boolean or bytes that identify somebody: nothing of it may land
-		col.Kind, col.Texts = record.Text, make([]string, j.n)
+		col.Kind, col.Unit, col.Texts = record.Text, "", make([]string, j.n)
 		col.Floats, col.Ints, col.Uints, col.Bools, col.Blobs = nil, nil, nil, nil, nil
 		for cell := range j.n {
 			if !j.null(cell) {

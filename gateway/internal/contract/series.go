@@ -27,6 +27,9 @@ func (r *reader) series(c *Contract, o *object, at string) {
 		}
 		c.Series[p.Name] = r.oneSeries(p, here)
 	}
+	for k := range o.Quality {
+		r.check(&c.Checks, &o.Quality[k], at+".quality["+strconv.Itoa(k)+"]")
+	}
 }
 
 func (r *reader) oneSeries(p *property, at string) *Series {
@@ -34,7 +37,7 @@ func (r *reader) oneSeries(p *property, at string) *Series {
 	r.extensions(at+".customProperties", p.Custom, &ext)
 	s := &Series{
 		Name: p.Name, Description: p.Description, Unit: ext.Unit, Required: p.Required,
-		Enum: ext.Enum, Every: time.Duration(ext.Every), Stuck: time.Duration(ext.Stuck),
+		Every: time.Duration(ext.Every), Stuck: time.Duration(ext.Stuck),
 		OnViolation: ext.OnViolation, Actions: map[Rule]Action{}, Classification: p.Classification, Tags: p.Tags,
 	}
 	kind, ok := kinds[p.LogicalType]
@@ -43,6 +46,7 @@ func (r *reader) oneSeries(p *property, at string) *Series {
 	}
 	s.Kind = kind
 	r.options(s, &p.Options, at+".logicalTypeOptions")
+	r.enum(s, ext.Enum, at)
 	r.limits(s, &ext, at)
 	for word, action := range ext.Actions {
 		if !slices.Contains(Rules(), Rule(word)) || Rule(word) == RuleSeries {
@@ -67,7 +71,7 @@ func (r *reader) oneSeries(p *property, at string) *Series {
 		r.bad(at, "pii: only texts can be hashed: a number would be found by trying; use mask")
 	}
 	for k := range p.Quality {
-		r.check(s, &p.Quality[k], at+".quality["+strconv.Itoa(k)+"]")
+		r.check(&s.Checks, &p.Quality[k], at+".quality["+strconv.Itoa(k)+"]")
 	}
 	return s
 }
@@ -82,18 +86,21 @@ func ruleWords() string {
 
 // options reads what ODCS itself says of values.
 func (r *reader) options(s *Series, o *options, at string) {
-	s.Minimum, s.Maximum = o.Minimum, o.Maximum
-	if o.ExclusiveMinimum != nil {
-		s.Minimum, s.OpenMin = o.ExclusiveMinimum, true
-	}
-	if o.ExclusiveMaximum != nil {
-		s.Maximum, s.OpenMax = o.ExclusiveMaximum, true
-	}
-	if s.Minimum != nil && s.Maximum != nil && *s.Minimum > *s.Maximum {
-		r.bad(at, "minimum %v is above maximum %v", *s.Minimum, *s.Maximum)
-	}
 	numeric := s.Kind == Number || s.Kind == Integer
-	if (s.Minimum != nil || s.Maximum != nil || o.MultipleOf != nil) && !numeric {
+	s.Minimum, s.Maximum = o.Minimum, o.Maximum
+	if x := o.ExclusiveMinimum; x != nil && (s.Minimum == nil || *x >= *s.Minimum) {
+		s.Minimum, s.OpenMin = x, true
+	}
+	if x := o.ExclusiveMaximum; x != nil && (s.Maximum == nil || *x <= *s.Maximum) {
+		s.Maximum, s.OpenMax = x, true
+	}
+	s.bounded = s.Minimum != nil || s.Maximum != nil || o.MultipleOf != nil
+	if s.Minimum != nil && s.Maximum != nil {
+		if *s.Minimum > *s.Maximum || *s.Minimum == *s.Maximum && (s.OpenMin || s.OpenMax) {
+			r.bad(at, "no number is at once above minimum %v and below maximum %v", *s.Minimum, *s.Maximum)
+		}
+	}
+	if s.bounded && !numeric {
 		r.bad(at, "minimum, maximum and multipleOf need logicalType: number or integer")
 	}
 	if o.MultipleOf != nil {
@@ -112,13 +119,30 @@ func (r *reader) options(s *Series, o *options, at string) {
 		s.Pattern = form
 	}
 	if o.MinLength != nil {
-		s.MinLength = *o.MinLength
+		if s.MinLength = *o.MinLength; s.MinLength < 0 {
+			r.bad(at+".minLength", "must be at least 0")
+		}
 	}
 	if o.MaxLength != nil {
 		if s.MaxLength = *o.MaxLength; s.MaxLength < max(1, s.MinLength) {
 			r.bad(at+".maxLength", "must be at least 1 and minLength")
 		}
 	}
+}
+
+// enum reads the declared values.
+func (r *reader) enum(s *Series, words []word, at string) {
+	if len(words) == 0 {
+		return
+	}
+	for _, w := range words {
+		s.Enum = append(s.Enum, string(w))
+	}
+	values, err := newEnum(s.Kind, s.Enum)
+	if err != nil {
+		r.bad(at, "enum: %v", err)
+	}
+	s.enum = values
 }
 
 // limits reads the rules of our own.
@@ -141,60 +165,10 @@ func (r *reader) limits(s *Series, ext *seriesExtensions, at string) {
 			r.bad(at, "anomaly needs threshold above 0 (in standard deviations; 6 is careful), logicalType: number or integer, and no method but ewma")
 		}
 	}
+	if s.Stuck > 0 && !numeric && s.Kind != Boolean {
+		r.bad(at, "stuck needs logicalType: number, integer or boolean")
+	}
 	if ext.Unit != "" && !numeric {
 		r.bad(at, "unit needs logicalType: number or integer")
 	}
-}
-
-// metrics are the library checks of ODCS that a window can answer. Read only.
-var metrics = []string{"nullValues", "missingValues", "invalidValues", "duplicateValues", "rowCount"}
-
-// check reads a quality check. Texts, SQL and other engines are for people and other tools.
-func (r *reader) check(s *Series, q *quality, at string) {
-	metric := q.Metric
-	if metric == "" {
-		metric = q.Rule
-	}
-	if metric == "" {
-		return
-	}
-	if !slices.Contains(metrics, metric) {
-		r.bad(at+".metric", "is %q; want one of %s", metric, strings.Join(metrics, ", "))
-		return
-	}
-	w := WindowCheck{Metric: metric, Unit: q.Unit, Severity: q.Severity}
-	n := 0
-	set := func(is bool, low, high *float64) {
-		if is {
-			n++
-			w.Low, w.High = low, high
-		}
-	}
-	var equal float64
-	if !q.MustBe.IsZero() {
-		if q.MustBe.Decode(&equal) != nil {
-			r.bad(at+".mustBe", "is no number")
-		}
-		set(true, &equal, &equal)
-	}
-	set(q.MustBeGreater != nil, q.MustBeGreater, nil)
-	set(q.MustBeAtLeast != nil, q.MustBeAtLeast, nil)
-	set(q.MustBeLess != nil, nil, q.MustBeLess)
-	set(q.MustBeAtMost != nil, nil, q.MustBeAtMost)
-	for _, between := range [][]float64{q.MustBeBetween, q.MustNotBeBetween} {
-		if between == nil {
-			continue
-		}
-		if len(between) != 2 || between[0] > between[1] {
-			r.bad(at, "between needs two numbers, the smaller one first")
-			return
-		}
-		set(true, &between[0], &between[1])
-	}
-	w.Outside = q.MustNotBeBetween != nil
-	if n != 1 {
-		r.bad(at, "has %d operators of the kind mustBe...; want exactly one", n)
-		return
-	}
-	s.Checks = append(s.Checks, w)
 }

@@ -1,9 +1,13 @@
 package contract
 
-import "math"
+import (
+	"math"
 
-// State is what the stateful rules remember of one series in one epoch. It is moved by readings that land and are
-// newer than it, in the order of the log; so it is a function of the log.
+	"github.com/headwater-iot/headwater/shared/record"
+)
+
+// State is what the stateful rules remember of one series in one epoch. It is moved by readings that land, break no
+// rule on their value and are newer than it, in the order of the log; so it is a function of the log.
 type State struct {
 	Event int64   `cbor:"1,keyasint"` // us wall, of the newest reading that counted; 0 with Seen false
 	Seen  bool    `cbor:"2,keyasint"`
@@ -11,7 +15,7 @@ type State struct {
 	Since int64   `cbor:"4,keyasint"` // us wall, since when Value has not moved
 
 	Interval int64 `cbor:"5,keyasint"` // us wall, begin of the interval that is counted
-	Count    int   `cbor:"6,keyasint"` // readings in it
+	Count    int   `cbor:"6,keyasint"` // readings in it; 0 = none was counted yet
 
 	Mean     float64 `cbor:"7,keyasint"` // of the differences between neighbours, exponentially weighted
 	Variance float64 `cbor:"8,keyasint"`
@@ -23,13 +27,13 @@ type State struct {
 func (j *judge) stateful(state *State) {
 	var old State
 	for cell := range j.n {
-		if j.null(cell) || j.fate(cell).Action > Flag {
-			continue // it does not land, so nothing is compared with it
+		if j.series.AtMost > 0 {
+			j.count(cell, state, &old)
 		}
-		v, at := number(j.out.Column, cell), j.event(cell)
-		if math.IsNaN(v) || math.IsInf(v, 0) {
+		if !j.comparable(cell) {
 			continue
 		}
+		v, at := number(j.out.Column, cell), j.event(cell)
 		s := state
 		if s.Seen && at <= s.Event {
 			if s = &old; s.Seen && at <= s.Event {
@@ -42,16 +46,47 @@ func (j *judge) stateful(state *State) {
 	}
 }
 
+// astray are the bits of a value that no other may be compared with: not in its unit, not possible, or of a time that
+// has not come, behind which every reading would be an old one.
+const astray = record.ContractType | record.ContractUnit | record.ContractRange | record.ContractEnum | record.FutureTime
+
+// comparable reports whether a cell lands and has a number that says how the series goes on.
+func (j *judge) comparable(cell int) bool {
+	if j.null(cell) || j.fate(cell).Action > Flag || j.out.Quality != nil && j.out.Quality[cell]&astray != 0 {
+		return false
+	}
+	v := number(j.out.Column, cell)
+	return !math.IsNaN(v) && !math.IsInf(v, 0)
+}
+
+// count applies atMost to readings of any kind, null and repeated times too. Of several intervals the newest counts.
+func (j *judge) count(cell int, state, old *State) {
+	if j.fate(cell).Action > Flag || j.out.Quality != nil && j.out.Quality[cell]&record.FutureTime != 0 {
+		return // it does not land here
+	}
+	s, from := state, begin(j.event(cell), j.series)
+	if s.Count > 0 && from < s.Interval {
+		if s = old; s.Count > 0 && from < s.Interval {
+			return
+		}
+	}
+	if s.Count > 0 && from == s.Interval && s.Count >= j.series.AtMost {
+		j.is(cell, RuleExcess) // the count stands: it is known to be full
+		return
+	}
+	if s.Count == 0 || from != s.Interval {
+		s.Interval, s.Count = from, 0
+	}
+	s.Count++
+}
+
 // against judges a value by the one before.
 func (j *judge) against(cell int, s *State, v float64, at int64) {
-	r := j.series
-	if r.AtMost > 0 && s.Seen && s.Interval == begin(at, r) && s.Count >= r.AtMost {
-		j.is(cell, RuleExcess)
-	}
 	if !s.Seen {
 		return
 	}
-	if seconds := float64(at-s.Event) / 1e6; r.MaxRate > 0 && math.Abs(v-s.Value) > r.MaxRate*seconds {
+	r := j.series
+	if r.MaxRate > 0 && s.fast(r, v, at) {
 		j.is(cell, RuleRate)
 	}
 	if r.Stuck > 0 && v == s.Value && at-s.Since >= r.Stuck.Microseconds() {
@@ -60,6 +95,13 @@ func (j *judge) against(cell int, s *State, v float64, at int64) {
 	if r.Anomaly > 0 && s.unlikely(v-s.Value, r.Anomaly) {
 		j.is(cell, RuleAnomaly)
 	}
+}
+
+// fast reports whether a value moved faster than maxRate, by more than the last bits of both values can make up.
+func (s *State) fast(r *Series, v float64, at int64) bool {
+	seconds := float64(at-s.Event) / 1e6
+	slack := max(math.Abs(v), math.Abs(s.Value)) * 0x1p-51
+	return math.Abs(v-s.Value)-slack > r.MaxRate*seconds
 }
 
 // begin returns the begin of the interval of atMost that a time lies in.
@@ -74,12 +116,6 @@ func begin(at int64, r *Series) int64 {
 
 // move makes a reading the one that the next is judged by.
 func (s *State) move(r *Series, v float64, at int64) {
-	if r.AtMost > 0 {
-		if b := begin(at, r); !s.Seen || s.Interval != b {
-			s.Interval, s.Count = b, 0
-		}
-		s.Count++
-	}
 	if s.Seen && r.Anomaly > 0 {
 		s.learn(v-s.Value, r.Anomaly)
 	}
