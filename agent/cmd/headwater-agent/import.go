@@ -32,7 +32,7 @@ type importOptions struct {
 	csvfile.Options
 	broker, device   string
 	allowBad, asJSON bool
-	dryRun           bool
+	dryRun, anyOrder bool
 	stall            time.Duration
 	files            []string
 }
@@ -43,10 +43,11 @@ func importFlags(fs flags, parse parse) (o importOptions, err error) {
 	fs.StringVar(&o.TimeColumn, "time-column", "", "the `HEADER` of the time; by default the one called timestamp, time, date or alike")
 	fs.StringVar(&o.TimeFormat, "time-format", "", "`FORMAT` of the times: iso, dmy, mdy, unix, unix_ms, unix_us, unix_ns, strftime (%d.%m.%Y %H:%M) or Go (02.01.2006 15:04)")
 	fs.StringVar(&o.Timezone, "timezone", "", "`ZONE` of times that name none: UTC, +02:00 or Europe/Zurich")
-	fs.StringVar(&o.Delimiter, "delimiter", "", "what stands between fields: `one of` , ; | tab")
-	fs.StringVar(&o.Decimal, "decimal", "", "the decimal `sign`: . or ,")
+	fs.StringVar(&o.Delimiter, "delimiter", "", "the `CHARACTER` between fields: , ; | or tab")
+	fs.StringVar(&o.Decimal, "decimal", "", "the decimal `SIGN`: . or ,")
 	fs.Func("column", "take the column with header name as `name=series:unit` (series or :unit may be left out); once for each; without any, all are taken", o.column)
 	fs.BoolVar(&o.allowBad, "allow-bad-rows", false, "exit 0 though rows could not be read")
+	fs.BoolVar(&o.anyOrder, "any-order", false, "land even a file of years whose rows are in no order of time, as very many small files")
 	fs.BoolVar(&o.dryRun, "dry-run", false, "read and check the files, send nothing")
 	fs.DurationVar(&o.stall, "give-up", 10*time.Minute, "exit when nothing new has been stored or landed for so long; 0 = never")
 	fs.BoolVar(&o.asJSON, "json", false, "print the result as JSON")
@@ -118,7 +119,11 @@ func runImport(ctx context.Context, fs flags, parse parse, out io.Writer) error 
 		if im.outcomes == nil {
 			im.outcomes = []outcome{}
 		}
-		return errors.Join(err, in.Encode(map[string]any{"device": o.device, "ok": err == nil, "files": im.outcomes}))
+		result := map[string]any{"device": o.device, "ok": err == nil, "files": im.outcomes}
+		if err != nil {
+			result["error"] = err.Error()
+		}
+		return errors.Join(err, in.Encode(result))
 	}
 	return err
 }
@@ -146,6 +151,10 @@ func (im *imports) run(ctx context.Context) error {
 			return err
 		}
 		plans = append(plans, p)
+		if p.Scattered() && !im.anyOrder {
+			return fmt.Errorf("import %s: its rows are in no order of time over %d days, and would land as some %d small files; "+
+				"sort it by time, import it year by year, or pass --any-order", path, p.Days, p.Spread)
+		}
 	}
 	bad := uint64(0)
 	for i, p := range plans {
@@ -169,7 +178,7 @@ func (im *imports) run(ctx context.Context) error {
 // plan reads a file and says what it found.
 func (im *imports) plan(ctx context.Context, path string) (*importer.Plan, error) {
 	at := len(im.outcomes)
-	im.outcomes = append(im.outcomes, outcome{File: path, Bad: []csvfile.BadRow{}})
+	im.outcomes = append(im.outcomes, outcome{File: path, Series: []string{}, Bad: []csvfile.BadRow{}})
 	named := 0
 	p, err := importer.Open(ctx, path, im.device, im.Options, importer.Heard{
 		Bad: func(_ string, row *csvfile.BadRow) {
@@ -209,6 +218,9 @@ func (im *imports) describe(p *importer.Plan) {
 		im.screen.printf("%s: %d rows from %s to %s, %d readings\n", p.Path, p.Rows, wall(p.From), wall(p.To), p.Readings)
 	} else {
 		im.screen.printf("%s: %d rows, no reading\n", p.Path, p.Rows)
+	}
+	if p.Readings > 0 && p.To > time.Now().Add(24*time.Hour).UnixMicro() {
+		im.screen.printf("%s: its last row lies in the future: the gateway puts what is more than a day ahead into quarantine\n", p.Path)
 	}
 	if p.Twice > 0 {
 		im.screen.printf("%s: %d rows lie in an hour that the clocks repeated; they are taken in the order of the file\n", p.Path, p.Twice)

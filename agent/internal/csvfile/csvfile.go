@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/headwater-iot/headwater/shared/record"
 )
@@ -124,11 +123,11 @@ func (f *File) sniff() error {
 // choose decides by the header what is what.
 func (f *File) choose(head []string, o Options) error {
 	f.width = len(head)
-	if valuesIn(head) {
-		return fmt.Errorf("%w: its first line holds values, not the names of columns: %q; put a line of names before it", ErrFile, head)
-	}
 	var err error
 	if f.time, err = timeColumn(head, o.TimeColumn); err != nil {
+		if valuesIn(head) {
+			return fmt.Errorf("%w: its first line holds values, not the names of columns: %q; put a line of names before it", ErrFile, head)
+		}
 		return err
 	}
 	f.Time = head[f.time]
@@ -300,5 +299,5 @@ func valuesIn(head []string) bool {
 			names++
 		}
 	}
-	return values > names || !utf8.ValidString(strings.Join(head, ""))
+	return values > names
 }

@@ -104,6 +104,8 @@ func TestDetects(t *testing.T) {
 		"comma at ends":   {"time,a\n2024-01-02,1,\n2024-01-03,2,\n", utc, "2024-01-02T00:00:00 a:=1|2024-01-03T00:00:00 a:=2"},
 		"quoted lines":    {"time,a\n2024-01-02,\"one\ntwo\"\n2024-01-03,three\n", utc, "2024-01-02T00:00:00 a:=\"one\\ntwo\"|2024-01-03T00:00:00 a:=\"three\""},
 		"same times":      {"time,a\n2024-01-02,1\n2024-01-02,1\n", utc, "2024-01-02T00:00:00 a:=1|2024-01-02T00:00:00 a:=1"},
+		"rows of nothing": {"time;a\n2024-01-02;1\n;\n;;\n", utc, "2024-01-02T00:00:00 a:=1"},
+		"names of digits": {"time,1,2\n2024-01-02,3,4\n", utc, "2024-01-02T00:00:00 1:=3 2:=4"},
 		"nothing":         {"time,a\n", utc, ""},
 	} {
 		got, _ := read(t, c.text, c.o)

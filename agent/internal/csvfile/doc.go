@@ -12,7 +12,7 @@
 //
 // # What is understood
 //
-// The first line is a header of names. Fields are cut by comma, semicolon, tab or bar; quotes are those of RFC 4180,
+// The first line is a header of names. A line that holds nothing but delimiters is blank, and no row. Fields are cut by comma, semicolon, tab or bar; quotes are those of RFC 4180,
 // and one that is not closed within 64 lines costs its line. UTF-8, with or without its mark; LF or CRLF.
 //
 // A column is of numbers, of true and false, or of text: what at least half of its cells in the first thousand rows

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -40,7 +41,7 @@ func newScanner(r io.Reader, delimiter byte, at Position) *scanner {
 	return &scanner{in: bufio.NewReaderSize(r, 2*maxRecord), delimiter: delimiter, offset: at.Offset, line: at.line}
 }
 
-// next returns the next record that is not blank. The error is io.EOF or one of reading.
+// next returns the next record that holds anything. The error is io.EOF or one of reading.
 func (s *scanner) next() (found, error) {
 	for {
 		size, err := s.measure()
@@ -62,7 +63,7 @@ func (s *scanner) next() (found, error) {
 		s.offset += int64(size)
 		s.line += bytes.Count(f.raw, []byte("\n"))
 		_, _ = s.in.Discard(size) // it was peeked, and stays where it is until the next call
-		if text != "" {
+		if f.err != nil || slices.ContainsFunc(f.fields, func(s string) bool { return s != "" }) {
 			return f, nil
 		}
 	}

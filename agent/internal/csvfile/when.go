@@ -27,6 +27,12 @@ type instant struct {
 	cut   bool // something finer than a microsecond was cut off
 }
 
+// A table has timestamps of the years 1 to 9999.
+const (
+	minTime = -62135596800_000_000
+	maxTime = 253402300800_000_000
+)
+
 var (
 	errTime = errors.New("not a time of this format")
 	errDate = errors.New("no such date or time of day")
@@ -158,7 +164,7 @@ func parseUnix(text, name string) (instant, error) {
 	whole, fraction, _ := strings.Cut(text, ".")
 	digits, rest := shift(whole, fraction, scale)
 	us, err := strconv.ParseInt(digits, 10, 64)
-	if err != nil || strings.Trim(rest, "0123456789") != "" || us > 1<<58 || us < -1<<58 {
+	if err != nil || strings.Trim(rest, "0123456789") != "" || us < minTime || us >= maxTime {
 		return instant{}, fmt.Errorf("%w: %q", errTime, text)
 	}
 	cut := strings.Trim(rest, "0") != ""
@@ -261,7 +267,7 @@ func parseDate(text, order string) (instant, error) {
 		return instant{}, fmt.Errorf("%w: %q", errTime, text)
 	}
 	t := time.Date(year, time.Month(month), day, clock.hour, clock.minute, clock.second, 0, time.UTC)
-	if t.Day() != day || int(t.Month()) != month || clock.hour > 23 || clock.minute > 59 || clock.second > 59 {
+	if year < 1 || t.Day() != day || int(t.Month()) != month || clock.hour > 23 || clock.minute > 59 || clock.second > 59 {
 		return instant{}, fmt.Errorf("%w: %q", errDate, text)
 	}
 	us := t.UnixMicro() + int64(clock.nanos/1000) - int64(clock.zone)*1e6

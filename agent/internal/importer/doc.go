@@ -27,5 +27,9 @@
 //
 // To the gateway an import is an epoch of its own that has ended and is wholly held: an unfinished one shows in the ledger as pending.
 //
+// The lake keeps a file for each day and commit. A batch of rows in the order of time touches few days, so a day ends up
+// in one file or two; batches of rows in no order touch hundreds, and the gateway gathers those of a year. A file of
+// years in no order is told by Plan.Scattered before anything is sent.      TestScatteredYearsAreSeen
+//
 // What can be lost: nothing that the file still holds. A bad row does not land; it is named and counted.
 package importer

@@ -24,6 +24,7 @@ const (
 	maxBytes = 200 << 10 // of a batch in which nothing compresses: below wire.MaxSealed with its header
 	rowCost  = 10
 	cellCost = 14 // a float, its place and its marks
+	nameCost = 24 // of a column, beside its names
 	maxRaw   = 1 << 20
 )
 
@@ -51,6 +52,8 @@ type Plan struct {
 	Twice    int    // rows whose local time came twice
 	Cut      int    // rows whose time was finer than a microsecond
 	From, To int64  // us, the first and the last time
+	Days     int    // with a reading, UTC
+	Spread   int    // the sum over batches of the days in each: Days and a few, where rows are in the order of time
 	File     *csvfile.File
 
 	in     *os.File
@@ -123,7 +126,8 @@ func (p *Plan) unchanged() error {
 
 // read goes through all rows.
 func (p *Plan) read(ctx context.Context, rows *csvfile.Rows, digest *digest, heard Heard) error {
-	cut := cutter{piece: piece{at: rows.Position()}}
+	cut := cutter{piece: piece{at: rows.Position()}, columns: map[column]struct{}{}}
+	days := spread{in: map[int64]int{}}
 	for n := 0; ; n++ {
 		if n%4096 == 0 {
 			heard.Read(p.Path, rows.Position().Offset, p.info.Size())
@@ -138,6 +142,7 @@ func (p *Plan) read(ctx context.Context, rows *csvfile.Rows, digest *digest, hea
 		case errors.Is(err, io.EOF):
 			p.pieces = cut.finish(p.pieces, before.Offset)
 			p.Twice, p.Cut, p.Readings = rows.Twice, rows.Cut, cut.seq
+			p.Days, p.Spread = len(days.in), days.sum
 			return nil
 		case errors.As(err, &bad):
 			p.Bad++
@@ -150,6 +155,9 @@ func (p *Plan) read(ctx context.Context, rows *csvfile.Rows, digest *digest, hea
 			digest.row(row)
 		}
 		p.pieces = cut.add(p.pieces, before, row, rows.Raw)
+		if row != nil && len(row.Cells) > 0 {
+			days.add(micros(row), len(p.pieces))
+		}
 	}
 }
 
@@ -159,11 +167,47 @@ func (p *Plan) count(row *record.Row) {
 		p.Empty++
 		return
 	}
-	us := row.Time
+	p.From, p.To = min(p.From, micros(row)), max(p.To, micros(row))
+}
+
+func micros(row *record.Row) int64 {
 	if row.Unit == record.Milli {
-		us *= 1000
+		return row.Time * 1000
 	}
-	p.From, p.To = min(p.From, us), max(p.To, us)
+	return row.Time
+}
+
+// What the gateway lands together: batches of few days in groups of whole batches, scattered ones only up to a year.
+const (
+	groupDays = 64
+	wideDays  = 448
+	mostTimes = 16 // files of a day that are few enough
+)
+
+// Scattered reports whether the rows are in such disorder over so long a time that no gateway can gather them: each
+// batch would land as a file for each of its days.
+func (p *Plan) Scattered() bool {
+	return p.Days > wideDays && p.Spread > groupDays*len(p.pieces) && p.Spread > mostTimes*p.Days
+}
+
+// maxSpread bounds the days that are told apart: beyond, all others are one.
+const maxSpread = 1 << 16
+
+// spread counts in how many pieces the days are.
+type spread struct {
+	in  map[int64]int // the piece that had the day last, from 1
+	sum int
+}
+
+func (s *spread) add(us int64, piece int) {
+	day := us / (24 * 3600 * 1_000_000)
+	if _, has := s.in[day]; !has && len(s.in) == maxSpread {
+		day = math.MaxInt64
+	}
+	if s.in[day] != piece+1 {
+		s.in[day] = piece + 1
+		s.sum++
+	}
 }
 
 // cutter cuts rows into pieces.
@@ -172,26 +216,49 @@ type cutter struct {
 	seq        uint64
 	rows, cost int
 	raw        int
+	columns    map[column]struct{} // that the batch has so far
+}
+
+// column is what package seal makes a column of.
+type column struct {
+	series string
+	kind   record.ValueKind
+	unit   record.TimeUnit
+}
+
+// price returns what a row takes in the batch if nothing compresses.
+func (c *cutter) price(row *record.Row) int {
+	if row == nil || len(row.Cells) == 0 {
+		return 0
+	}
+	cost := rowCost
+	for i := range row.Cells {
+		x := &row.Cells[i]
+		cost += cellCost + len(x.Text)
+		if _, has := c.columns[column{x.Series, x.Kind, row.Unit}]; !has {
+			cost += nameCost + len(x.Series) + len(x.Unit)
+		}
+	}
+	return cost
 }
 
 // add takes one record; row is nil for one that cannot be read. It appends the piece that ends before it, if one does.
 func (c *cutter) add(done []piece, before csvfile.Position, row *record.Row, raw []byte) []piece {
-	cost := 0
-	if row != nil && len(row.Cells) > 0 {
-		cost = rowCost
-		for i := range row.Cells {
-			cost += cellCost + len(row.Cells[i].Text)
-		}
-	}
+	cost := c.price(row)
 	if c.raw > 0 && (c.cost+cost > maxBytes || c.rows == maxRows || c.raw+len(raw) > maxRaw) {
 		done = c.finish(done, before.Offset)
-		*c = cutter{piece: piece{at: before, first: c.seq}, seq: c.seq}
+		clear(c.columns)
+		*c = cutter{piece: piece{at: before, first: c.seq}, seq: c.seq, columns: c.columns}
+		cost = c.price(row)
 	}
 	c.crc = crc32.Update(c.crc, crc32.MakeTable(crc32.Castagnoli), raw)
 	c.raw += len(raw)
 	if cost > 0 {
 		c.rows, c.cost = c.rows+1, c.cost+cost
 		c.seq += uint64(len(row.Cells))
+		for i := range row.Cells {
+			c.columns[column{row.Cells[i].Series, row.Cells[i].Kind, row.Unit}] = struct{}{}
+		}
 	}
 	return done
 }

@@ -36,6 +36,7 @@ type queue struct {
 	asked          time.Time // when the gateway was heard first
 	named          bool      // it has said what it knows of the epoch
 	sent           map[int]bool
+	gone           uint64 // readings in sent
 	before         uint64 // readings that were stored when it said so
 	failed         bool
 }
@@ -64,7 +65,10 @@ func (q *queue) Next(lane uplink.Lane, skip func(uplink.Ref) bool) (uplink.Batch
 			q.fail(err)
 			return uplink.Batch{}, false
 		}
-		q.sent[i] = true
+		if !q.sent[i] {
+			q.sent[i] = true
+			q.gone += ref.Count
+		}
 		return uplink.Batch{Ref: ref, Sealed: sealed}, true
 	}
 	end := uplink.Ref{Epoch: q.plan.Epoch, First: q.plan.Readings}
@@ -149,10 +153,7 @@ func (q *queue) Report() uplink.Report {
 func (q *queue) figures() (sent, stored, landed, before uint64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for i := range q.sent {
-		sent += q.plan.ref(i).Count
-	}
-	return sent, q.stored.Count(), q.landed.Count(), q.before
+	return q.gone, q.stored.Count(), q.landed.Count(), q.before
 }
 
 // boot stands where a device names its boot: the same on every host, and that of no device.
