@@ -14,9 +14,10 @@ type Kind uint8
 
 // The kinds of FORMAT.md. Those not named here are reserved by number.
 const (
-	Batch Kind = 1
-	Hello Kind = 3
-	Start Kind = 7
+	Batch    Kind = 1
+	Hello    Kind = 3
+	Contract Kind = 4
+	Start    Kind = 7
 )
 
 // hasClient reports whether a record names its client before its payload. A kind that is not known here is all payload:

@@ -105,6 +105,7 @@ type position struct {
 // waiting is one append on its way through the writer.
 type waiting struct {
 	entry Entry
+	glued bool // goes into the group of the one before it
 	err   error
 	done  chan struct{}
 }
@@ -207,10 +208,7 @@ func (l *Log) Append(ctx context.Context, r Record) (Position, error) {
 	if r.Kind != Start && (r.Partition < 0 || r.Partition >= l.cfg.Partitions) {
 		return Position{}, fmt.Errorf("append to log: partition %d of %d", r.Partition, l.cfg.Partitions)
 	}
-	w := &waiting{
-		entry: Entry{Kind: r.Kind, Partition: r.Partition, Client: r.Client, Payload: r.Payload},
-		done:  make(chan struct{}),
-	}
+	w := waitingFor(r)
 	err := l.enqueue(ctx, w)
 	if errors.Is(err, ErrShare) {
 		if _, merr := l.measure(); merr == nil { // the share may have grown since anything was appended
@@ -224,15 +222,62 @@ func (l *Log) Append(ctx context.Context, r Record) (Position, error) {
 	if err != nil {
 		return Position{}, fmt.Errorf("append to log: %w", err)
 	}
-	select {
-	case l.wake <- struct{}{}:
-	default: // the writer has been told already
-	}
+	l.rouse()
 	<-w.done
 	if w.err != nil {
 		return Position{}, fmt.Errorf("append to log: %w", w.err)
 	}
 	return Position{Partition: w.entry.Partition, Offset: w.entry.Offset, Received: w.entry.Received}, nil
+}
+
+// AppendAll puts r into every partition, whatever its own says, by one group: one write and one fsync. It returns when that is
+// done; errors are those of Append, with ErrShare left out: the record is nobody's. A crash in the write may leave it in some
+// partitions and not in others, unacknowledged; who needs all of them looks at the next start.
+func (l *Log) AppendAll(ctx context.Context, r Record) ([]Position, error) {
+	n := l.cfg.Partitions
+	if len(r.Payload) > maxLength-minLength || n*len(r.Payload) > maxGroup {
+		return nil, fmt.Errorf("append to log: %d bytes to each of %d partitions do not fit a group", len(r.Payload), n)
+	}
+	all := make([]*waiting, n)
+	for p := range all {
+		r.Partition = p
+		all[p] = waitingFor(r)
+		all[p].glued = p > 0
+	}
+	l.mu.Lock()
+	err := l.refuse(ctx)
+	if err == nil {
+		l.queue = append(l.queue, all...)
+	}
+	l.mu.Unlock()
+	if err != nil {
+		return nil, fmt.Errorf("append to log: %w", err)
+	}
+	l.rouse()
+	at := make([]Position, n)
+	for p, w := range all {
+		<-w.done
+		if w.err != nil {
+			return nil, fmt.Errorf("append to log: %w", w.err)
+		}
+		at[p] = Position{Partition: p, Offset: w.entry.Offset, Received: w.entry.Received}
+	}
+	return at, nil
+}
+
+func waitingFor(r Record) *waiting {
+	return &waiting{
+		entry: Entry{Kind: r.Kind, Partition: r.Partition, Client: r.Client, Payload: r.Payload},
+		done:  make(chan struct{}),
+	}
+}
+
+// rouse tells the writer that something waits.
+func (l *Log) rouse() {
+	select {
+	case l.wake <- struct{}{}:
+	default: // it has been told already
+	}
 }
 
 // enqueue hands an append to the writer, unless there is a reason not to.

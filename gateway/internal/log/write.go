@@ -67,11 +67,11 @@ func (l *Log) take() []*waiting {
 	return group
 }
 
-// split takes a group off the front of what waits.
+// split takes a group off the front of what waits. What is glued together stays so: it is bounded by a group of its own.
 func split(all []*waiting) (group, rest []*waiting) {
 	size := 0
 	for i, w := range all {
-		if size += len(w.entry.Payload); size > maxGroup && i > 0 {
+		if size += len(w.entry.Payload); size > maxGroup && i > 0 && !w.glued {
 			return all[:i], all[i:]
 		}
 	}
