@@ -3,6 +3,7 @@ module github.com/headwater-iot/headwater
 go 1.26.0
 
 require (
+	github.com/DataDog/sketches-go v1.4.8
 	github.com/apache/arrow-go/v18 v18.8.0
 	github.com/apache/iceberg-go v0.7.0
 	github.com/eclipse/paho.mqtt.golang v1.5.1
