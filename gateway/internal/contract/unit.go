@@ -89,7 +89,13 @@ func (c Conversion) Apply(v float64) float64 {
 	if c.num == c.den && c.shift == 0 {
 		return sum(v, c.before-c.after)
 	}
-	out := shifted(v+c.before, c.shift) * c.num / c.den
+	out, den := sum(v, c.before), c.den
+	if c.shift < 0 {
+		den *= math.Pow10(-c.shift)
+	} else {
+		out = shifted(out, c.shift)
+	}
+	out = out * c.num / den
 	if c.after != 0 {
 		out = round(out-c.after, 9) // what the subtraction leaves behind that is noise
 	}
