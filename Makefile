@@ -36,7 +36,7 @@ bench: ## print the figures of wire, outbox and gateway (BENCH=regexp, COUNT=n)
 fuzz: ## run every fuzz target for FUZZTIME (20s)
 	@scripts/fuzz.sh
 
-chaos: ## cut the power of outbox and log on a loop file system (needs root)
+chaos: ## kill everything at random, KILLS times (100; SEED=n repeats), then cut the power (as root)
 	@scripts/chaos.sh
 
 lint: ## check format, go vet and staticcheck

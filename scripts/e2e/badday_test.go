@@ -29,15 +29,17 @@ func (a *agent) accepts(more float64) {
 // fate stops the agent, lets what it holds drain, and holds that every reading landed once.
 func fate(t *testing.T, g *gateway, a *agent, device string) {
 	t.Helper()
-	accepted := a.metric("headwater_outbox_accepted_total")
-	a.stop(t)
-	a.drain()
+	accepted := a.accepted()
+	if status := a.stop(t); status != 0 {
+		t.Errorf("the agent of %s stopped with status %d", device, status)
+	}
+	a.drain() // what the stop left on flash is sent by the next start
 	acc := g.settled(device, int64(accepted))
 	acc.exact(t)
 	if missing, doubled := holes(g.epochs(device)); missing != 0 || doubled != 0 {
-		t.Errorf("%d readings lost, %d doubled, of %d", missing, doubled, acc.Landed)
+		t.Errorf("%s: %d readings lost, %d doubled, of %d", device, missing, doubled, acc.Landed)
 	}
-	t.Logf("%s: %d accepted, %d landed", device, acc.Accepted, acc.Landed)
+	t.Logf("%s: %.0f accepted as it said, %d by the ledger, %d landed", device, accepted, acc.Accepted, acc.Landed)
 }
 
 // TestLogDiskFull fills the disk of the log to its reserve under a running agent: no PUBACK, nothing of the reserve is

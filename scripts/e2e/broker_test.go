@@ -98,9 +98,14 @@ func (m *mosquitto) sys(topic string) (n int) {
 // newBehind returns a gateway that is a client of the broker; more are lines of its configuration.
 func newBehind(t *testing.T, m *mosquitto, more ...string) *gateway {
 	t.Helper()
+	return behind(t, m.addr, more...)
+}
+
+func behind(t *testing.T, broker string, more ...string) *gateway {
+	t.Helper()
 	g := newGateway(t)
-	g.mqtt, g.config = m.addr, filepath.Join(t.TempDir(), "gateway.yaml")
-	text := "mqtt: {broker: tcp://" + m.addr + "}\n" + strings.Join(more, "\n")
+	g.mqtt, g.config = broker, filepath.Join(t.TempDir(), "gateway.yaml")
+	text := "mqtt: {broker: tcp://" + broker + "}\n" + strings.Join(more, "\n")
 	if err := os.WriteFile(g.config, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -162,19 +167,7 @@ func (g *gateway) allLand(agents []*agent) {
 func (g *gateway) balance(agents []*agent) {
 	g.t.Helper()
 	for i, a := range agents {
-		accepted := int64(a.metric("headwater_outbox_accepted_total"))
-		if status := a.stop(g.t); status != 0 {
-			g.t.Errorf("the agent stopped with status %d", status)
-		}
-		a.drain()
-		device := fmt.Sprintf("dev-%d", i)
-		acc := g.settled(device, accepted)
-		acc.exact(g.t)
-		missing, doubled := holes(g.epochs(device))
-		if missing != 0 || doubled != 0 {
-			g.t.Errorf("%s: %d readings lost, %d doubled, of %d", device, missing, doubled, acc.Landed)
-		}
-		g.t.Logf("%s: %d accepted, %d landed, %d lost, %d doubled", device, acc.Accepted, acc.Landed, missing, doubled)
+		fate(g.t, g, a, fmt.Sprintf("dev-%d", i))
 	}
 }
 

@@ -276,6 +276,7 @@ type agent struct {
 	config, data, runDir string
 	http                 string
 	command              []string // the program, behind its emulator where it has one
+	killed               float64  // readings that processes of it had accepted, as they said, when they were killed
 	*process
 }
 
@@ -303,6 +304,17 @@ func (a *agent) start(env ...string) *agent {
 	command := append(a.command, "run", "--config", a.config, "--data", a.data)
 	a.process = start(a.t, env, command[0], command[1:]...)
 	return a
+}
+
+// kill is kill -9, and remembers what is owed.
+func (a *agent) kill() {
+	a.killed = a.accepted()
+	a.process.kill()
+}
+
+// accepted returns how many readings the agent has accepted so far, over its kills.
+func (a *agent) accepted() float64 {
+	return a.killed + max(0, a.metric("headwater_outbox_accepted_total"))
 }
 
 // noTmpfs gives the agent a run directory on a disk, so that its ring is on the heap.

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 )
 
 // counting is a sensor whose every reading is one more than the last: a hole in the table is a lost reading.
@@ -50,58 +48,6 @@ func holes(epochs map[string][]int) (missing, doubled int) {
 		}
 	}
 	return missing, doubled
-}
-
-// kills is how often TestKills kills: `make e2e` does it more often than `make test`.
-func kills() int {
-	if os.Getenv("HEADWATER_E2E") == "heavy" {
-		return 300
-	}
-	return 20
-}
-
-// TestKills kills agent and gateway at random, while live data comes in and backlogs drain.
-func TestKills(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
-	rng := rand.New(rand.NewPCG(seed, 0))
-	g := newGateway(t).start()
-	a := newAgent(t, "killed", g.mqtt, counting, "outbox: {flush_interval: 1s}").start()
-
-	floor := 0 // readings that the agent had accepted, as it said itself, before each kill
-	n := kills()
-	for i := range n {
-		accepted := 20 + rng.IntN(150)
-		waitFor(t, "the agent to accept some more", func() bool { return a.metric("headwater_outbox_accepted_total") >= float64(accepted) })
-		switch {
-		case i%2 == 0:
-			floor += int(a.metric("headwater_outbox_accepted_total"))
-			a.kill()
-			a.start()
-		case rng.IntN(2) == 0:
-			g.kill()
-			g.start()
-		default: // both at once, the gateway in the middle of a drain
-			floor += int(a.metric("headwater_outbox_accepted_total"))
-			g.kill()
-			a.kill()
-			a.start()
-			g.start()
-		}
-	}
-	waitFor(t, "the agent to accept some more", func() bool { return a.metric("headwater_outbox_accepted_total") >= 50 })
-	floor += int(a.metric("headwater_outbox_accepted_total"))
-	if status := a.stop(t); status != 0 {
-		t.Errorf("the agent stopped with status %d", status)
-	}
-	a.drain() // what the stop left on flash is sent by the next start
-	acc := g.settled("killed", int64(floor))
-	acc.exact(t)
-	missing, doubled := holes(g.epochs("killed"))
-	if missing != 0 || doubled != 0 {
-		t.Errorf("%d readings lost, %d doubled, of %d", missing, doubled, acc.Landed)
-	}
-	t.Logf("%d kills, %d readings accepted, %d landed, %d lost, %d doubled", n, acc.Accepted, acc.Landed, missing, doubled)
 }
 
 // TestKillsAreSeenToLose is the negative control: with the ring on the heap, a killed agent loses
