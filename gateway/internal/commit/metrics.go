@@ -28,7 +28,7 @@ func newInstruments(r *meter.Registry) instruments {
 		retries:   r.Counter("headwater_commit_retries_total", "Times that landing began again from what the lake says."),
 		takeovers: r.Counter("headwater_commit_takeover_retries_total", "Takeovers that were tried again."),
 	}
-	for _, t := range []string{table.Readings, table.Quarantine, table.Gaps, table.Cursors} {
+	for _, t := range []string{table.Readings, table.Quarantine, table.Gaps, table.Contracts, table.Cursors} {
 		in.rows[t] = r.Counter("headwater_commit_rows_total", "Rows committed, by table.", "table", t)
 	}
 	return in
@@ -44,6 +44,7 @@ func (in *instruments) committed(took time.Duration, c *table.Commit) {
 	in.rows[table.Readings].Add(readings)
 	in.rows[table.Quarantine].Add(uint64(len(c.Quarantine)))
 	in.rows[table.Gaps].Add(uint64(len(c.Gaps)))
+	in.rows[table.Contracts].Add(uint64(len(c.Contracts)))
 	in.rows[table.Cursors].Add(uint64(len(c.Cursors)))
 }
 

@@ -163,6 +163,13 @@ func (l *Lake) prepare(ctx context.Context, cursors *icetable.Table, c *table.Co
 	if err != nil {
 		return nil, err
 	}
+	err = files(table.Contracts, len(c.Contracts), func(ch *change) (err error) {
+		ch.add, err = rowfile.WriteContracts(ctx, ch.table, c.Contracts)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
 	// cursors always takes part: it holds the marks.
 	ch := change{
 		table: cursors, summary: summary,

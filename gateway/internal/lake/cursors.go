@@ -128,6 +128,31 @@ func (l *Lake) LoadDevices(ctx context.Context) ([]table.Device, error) {
 	return devices, nil
 }
 
+// LoadContracts returns the changes of contracts, in the order of partition and revision.
+func (l *Lake) LoadContracts(ctx context.Context) ([]table.ContractRow, error) {
+	t, err := l.load(ctx, table.Contracts)
+	if err != nil {
+		return nil, err
+	}
+	return contractRows(ctx, t)
+}
+
+func contractRows(ctx context.Context, t *icetable.Table) ([]table.ContractRow, error) {
+	var all []table.ContractRow
+	err := scanTable(ctx, t, everything(), func(batch arrow.RecordBatch) error {
+		rows, err := rowfile.ReadContracts(batch)
+		all = append(all, rows...)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read contracts: %w", err)
+	}
+	slices.SortFunc(all, func(a, b table.ContractRow) int {
+		return cmp.Or(cmp.Compare(a.Origin.Partition, b.Origin.Partition), cmp.Compare(a.Revision, b.Revision))
+	})
+	return all, nil
+}
+
 // ReplaceDevices makes devices the content of the devices table.
 func (l *Lake) ReplaceDevices(ctx context.Context, devices []table.Device) error {
 	l.writing.Lock()

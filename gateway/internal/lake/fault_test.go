@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/headwater-iot/headwater/gateway/internal/lake/fileio"
+	"github.com/headwater-iot/headwater/gateway/internal/lake/schema"
 	"github.com/headwater-iot/headwater/gateway/internal/table"
 	"github.com/headwater-iot/headwater/shared/record"
 )
@@ -66,7 +67,7 @@ func TestFaultLoop(t *testing.T) {
 		if err := l.Commit(t.Context(), c); landed != errors.Is(err, ErrStale) || !landed && err != nil {
 			t.Errorf("step %q: second attempt: %v", at, err)
 		}
-		want := map[string]int64{table.Readings: 4, table.Quarantine: 2, table.Gaps: 4, table.Cursors: 4}
+		want := map[string]int64{table.Readings: 4, table.Quarantine: 2, table.Gaps: 4, table.Contracts: 2, table.Cursors: 4}
 		if got := rowCounts(t, l); !maps.Equal(got, want) {
 			t.Errorf("step %q: rows %v at the end, want %v", at, got, want)
 		}
@@ -115,7 +116,7 @@ func TestFileFaults(t *testing.T) {
 func rowCounts(t *testing.T, l *Lake) map[string]int64 {
 	t.Helper()
 	counts := make(map[string]int64)
-	for _, name := range []string{table.Readings, table.Quarantine, table.Gaps, table.Cursors} {
+	for _, name := range schema.Primary() {
 		counts[name] = rowCount(t, l, name)
 	}
 	return counts

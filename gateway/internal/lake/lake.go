@@ -114,7 +114,10 @@ func (l *Lake) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return l.check(ctx, cursors)
+	if err := l.check(cursors); err != nil {
+		return err
+	}
+	return l.evolve(ctx)
 }
 
 // create makes all tables in one transaction: a lake has all of them or is none.
@@ -137,26 +140,23 @@ func (l *Lake) create(ctx context.Context) error {
 				schema.Partitions: strconv.Itoa(l.cfg.Partitions),
 			}
 		}
-		meta, err := t.Metadata(l.warehouse()+"/"+table.Namespace+"/"+t.Name, extra)
+		made, err := l.newTable(t, extra)
 		if err != nil {
 			return err
 		}
-		tables = append(tables, catalog.NewTable{Identifier: t.Identifier(), Metadata: meta})
+		tables = append(tables, made)
 	}
 	return l.cat.Create(ctx, tables...)
 }
 
-// check holds an existing lake to what this binary knows.
-func (l *Lake) check(ctx context.Context, cursors *icetable.Table) error {
-	for _, want := range schema.All() {
-		t, err := l.load(ctx, want.Name)
-		if err != nil {
-			return err
-		}
-		if !t.Schema().Equals(want.Schema) {
-			return fmt.Errorf("table %s has other columns than this binary knows: it is of another version", want.Name)
-		}
-	}
+// newTable describes a table as it is born here.
+func (l *Lake) newTable(t schema.Table, extra iceberg.Properties) (catalog.NewTable, error) {
+	meta, err := t.Metadata(l.warehouse()+"/"+table.Namespace+"/"+t.Name, extra)
+	return catalog.NewTable{Identifier: t.Identifier(), Metadata: meta}, err
+}
+
+// check holds an existing lake to the configuration.
+func (l *Lake) check(cursors *icetable.Table) error {
 	props := cursors.Properties()
 	if n, err := hex.Decode(l.id[:], []byte(props[schema.LakeID])); err != nil || n != len(l.id) {
 		return fmt.Errorf("property %s of cursors is %q, not 32 hex digits", schema.LakeID, props[schema.LakeID])

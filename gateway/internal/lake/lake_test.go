@@ -95,6 +95,14 @@ func fullCommit(m table.Marks) *table.Commit {
 		Quarantine: []table.QuarantineRow{{Device: "dev-1", Epoch: 7, From: 9, To: 11, Count: 2, Bytes: []byte{1, 2}, Reason: "decode", Origin: origin, Fate: "held"}},
 		Gaps:       []table.GapRow{gap("dev-1", 7, 20, true), gap("dev-2", 7, 30, false)},
 		Cursors:    []table.Cursor{cursorOf("dev-1", m.Next[1]+1, m.Next[1]*2+2), cursorOf("dev-2", m.Next[1]+1, 1)},
+		Contracts:  []table.ContractRow{contractRow(m.Next[1] + 1)},
+	}
+}
+
+func contractRow(revision uint64) table.ContractRow {
+	return table.ContractRow{
+		Revision: revision, ID: "climate", Version: "1.0.0", Mode: "active", Source: "id: climate\n", Hash: "ab", Subject: "ada",
+		Origin: table.Origin{Log: logA, Partition: 1, Offset: revision, Received: day0},
 	}
 }
 
@@ -157,7 +165,7 @@ func TestCommitLandsOnce(t *testing.T) {
 	if err := l.Commit(t.Context(), c); !errors.Is(err, ErrStale) {
 		t.Errorf("the same commit again: %v, want ErrStale", err)
 	}
-	for name, want := range map[string]int64{table.Readings: 2, table.Quarantine: 1, table.Gaps: 2, table.Cursors: 2} {
+	for name, want := range map[string]int64{table.Readings: 2, table.Quarantine: 1, table.Gaps: 2, table.Contracts: 1, table.Cursors: 2} {
 		if got := rowCount(t, l, name); got != want {
 			t.Errorf("%s has %d rows, want %d", name, got, want)
 		}

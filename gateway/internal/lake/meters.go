@@ -35,7 +35,7 @@ func newMeters(r *meter.Registry) *meters {
 			[]float64{0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10}),
 		removed: r.Counter("headwater_lake_files_deleted_total", "Files deleted after an hour out of use."),
 	}
-	for _, t := range []string{table.Readings, table.Quarantine, table.Gaps, table.Cursors} {
+	for _, t := range []string{table.Readings, table.Quarantine, table.Gaps, table.Contracts, table.Cursors} {
 		m.rows[t] = r.Counter("headwater_lake_rows_total", "Rows landed in committed transactions.", "table", t)
 	}
 	for _, o := range []string{outcomeLanded, outcomeStale, outcomeForeign, outcomeConflict, outcomeUnknown, outcomeFull, outcomeFailed} {
@@ -53,6 +53,7 @@ func (m *meters) committed(c *table.Commit, took time.Duration, err error) {
 	m.rows[table.Readings].Add(uint64(readingsOf(c)))
 	m.rows[table.Quarantine].Add(uint64(len(c.Quarantine)))
 	m.rows[table.Gaps].Add(uint64(len(c.Gaps)))
+	m.rows[table.Contracts].Add(uint64(len(c.Contracts)))
 	m.rows[table.Cursors].Add(uint64(len(c.Cursors)))
 }
 

@@ -47,7 +47,7 @@ func TestReaderBesideWriter(t *testing.T) {
 	r := openReader(t, dir)
 	m := takeOver(t, l, logA)
 	infos, err := r.Tables(t.Context())
-	if err != nil || len(infos) != 5 || infos[4].Name != table.Readings || infos[4].Rows != 0 || infos[4].Snapshot != 0 {
+	if err != nil || len(infos) != 6 || infos[5].Name != table.Readings || infos[5].Rows != 0 || infos[5].Snapshot != 0 {
 		t.Fatalf("%+v, %v", infos, err)
 	}
 	if got := text(t, r, ScanRequest{Table: table.Readings, Columns: []string{"seq"}}, scan.CSV); got != "seq\n" {
@@ -116,7 +116,7 @@ func TestReaderAllTables(t *testing.T) {
 	}
 	r := openReader(t, dir)
 	var got strings.Builder
-	for _, name := range []string{table.Readings, table.Quarantine, table.Gaps, table.Cursors, table.Devices} {
+	for _, name := range []string{table.Readings, table.Quarantine, table.Gaps, table.Contracts, table.Cursors, table.Devices} {
 		fmt.Fprintf(&got, "%s\n%s", name, sortedLines(text(t, r, ScanRequest{Table: name}, scan.JSONL)))
 		for _, line := range strings.Split(strings.TrimSpace(text(t, r, ScanRequest{Table: name}, scan.JSONL)), "\n") {
 			if !json.Valid([]byte(line)) {

@@ -12,6 +12,7 @@ const (
 	Quarantine = "quarantine"
 	Gaps       = "gaps"
 	Cursors    = "cursors"
+	Contracts  = "contracts"
 	Devices    = "devices"
 )
 
@@ -119,6 +120,8 @@ type Cursor struct {
 
 	Recent []BatchMark // last 16 readings batches, oldest first
 
+	SeriesState []byte // what the rules of contracts remember, by contract and series (CBOR); nil = nothing
+
 	Origin    Origin
 	Committed int64 // us wall
 }
@@ -127,6 +130,18 @@ type Cursor struct {
 type BatchMark struct {
 	First, Count uint64
 	CRC          uint32
+}
+
+// ContractRow is one change of the contracts in force in a partition. Rows are only added, and the order of their
+// revisions is that of the changes.
+type ContractRow struct {
+	Revision    uint64 // raised with every row of the partition
+	ID, Version string
+	Mode        string // active, shadow or removed
+	Source      string // the text; "" = null, for removed
+	Hash        string // SHA-256 of it, hex
+	Subject     string // who decided
+	Origin      Origin // its partition is that of the row
 }
 
 // Key names a cursor.
@@ -166,6 +181,7 @@ type Commit struct {
 	Gaps       []GapRow // rows to add
 	// Regap names the (device, epoch) whose presumed gap rows are all taken out before Gaps is added:
 	// a late batch came, and the rows that still hold are among Gaps.
-	Regap   []Key
-	Cursors []Cursor
+	Regap     []Key
+	Cursors   []Cursor
+	Contracts []ContractRow
 }

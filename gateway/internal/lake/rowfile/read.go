@@ -1,6 +1,7 @@
 package rowfile
 
 import (
+	"bytes"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -71,6 +72,7 @@ func readCursor(c *cells) table.Cursor {
 		GapSeqs:     uint64(c.long("gaps")),
 		Origin:      c.origin(""),
 		Committed:   c.long("committed_time"),
+		SeriesState: c.blob("series_state"),
 	}
 	r.Closed.Add(0, uint64(c.long("mark")))
 	if r.PresumedOpen = !c.null("presumed_from"); r.PresumedOpen {
@@ -201,6 +203,14 @@ func integerAt(a arrow.Array, row int) int64 {
 func (c *cells) boolean(name string) bool {
 	a, ok := c.col(name)
 	return ok && a.(*array.Boolean).Value(c.row)
+}
+
+// blob returns a copy, nil for null.
+func (c *cells) blob(name string) []byte {
+	if a, ok := c.col(name); ok {
+		return bytes.Clone(a.(interface{ Value(int) []byte }).Value(c.row))
+	}
+	return nil
 }
 
 func (c *cells) epoch(name string) record.Epoch {

@@ -153,6 +153,7 @@ func appendCursor(b *rowBuilder, r table.Cursor) {
 	b.longs(recent, len(recent) > 0)
 	b.maybeLong(int64(r.PresumedMax), r.PresumedMax != 0)
 	b.maybeText(r.Site, r.Site != "")
+	b.blob(r.SeriesState)
 }
 
 // States of a cursor, and ways of delivery, as the tables have them.

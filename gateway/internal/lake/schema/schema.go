@@ -40,12 +40,12 @@ func Identifier(name string) icetable.Identifier {
 
 // All returns the tables in the order of FORMAT.md.
 func All() []Table {
-	return []Table{readings(), quarantine(), gaps(), cursors(), devices()}
+	return []Table{readings(), quarantine(), gaps(), contracts(), cursors(), devices()}
 }
 
 // Primary returns the names of the tables that a commit of landing may touch.
 func Primary() []string {
-	return []string{table.Readings, table.Quarantine, table.Gaps, table.Cursors}
+	return []string{table.Readings, table.Quarantine, table.Gaps, table.Contracts, table.Cursors}
 }
 
 // Metadata describes the new table at location. Field ids are those of the schema, not fresh ones: readers and

@@ -23,7 +23,7 @@ func readings() Table {
 			column(6, "value_int", iceberg.DecimalTypeOf(20, 0), "the integer, where it is not exact as a double"),
 			column(7, "value_bytes", p.Binary, "the value of a binary series"),
 			column(8, "unit", p.String, "SenML unit"),
-			required(9, "quality", p.Int32, "quality bits, 0 = good: 1 read error, 2 suspect, 4 stuck, 256 gateway clock, 512 clock bounded, 1024 future time"),
+			required(9, "quality", p.Int32, "quality bits, 0 = good: 1 read error, 2 suspect, 4 stuck, 256 gateway clock, 512 clock bounded, 1024 future time; of contracts: 65536 type, 131072 unit, 262144 range, 524288 rate, 1048576 stuck, 2097152 enum, 4194304 pattern, 8388608 null, 16777216 excess, 33554432 late, 67108864 series, 134217728 anomaly, 268435456 masked"),
 			column(10, "site", p.String, "site of the device when the reading landed"),
 			required(11, "epoch", p.String, "start of the agent process that numbered the reading, 16 hex digits"),
 			required(12, "seq", p.Int64, "number of the reading within its epoch; (device, epoch, seq) is unique"),
@@ -32,7 +32,7 @@ func readings() Table {
 			column(15, "clock_offset", p.Int64, "event_time less device time, us; null for absolute device time"),
 			column(16, "clock_error", p.Int64, "bound of the error of event_time, us; null = unknown"),
 			column(17, "anchor", p.Int64, "generation of the clock anchor that stamped the reading; null = none"),
-			column(18, "contract", p.String, "data contract that the reading was checked by"),
+			column(18, "contract", p.String, "data contract that the reading was checked by, id@version; null = the device is under none"),
 		),
 	}
 }
@@ -53,7 +53,7 @@ func quarantine() Table {
 			column(6, "bytes", p.Binary, "what was received"),
 			required(7, "reason", p.String, "class of the rejection"),
 			column(8, "rule", p.String, "rule of the contract that was broken, or detail"),
-			column(9, "contract", p.String, "data contract that rejected"),
+			column(9, "contract", p.String, "data contract that rejected, id@version"),
 			required(10, "log_id", p.String, "log that holds the record, 32 hex digits"),
 			required(11, "partition", p.Int32, "partition of that log"),
 			required(12, "offset", p.Int64, "offset in that partition"),
@@ -80,7 +80,7 @@ func gaps() Table {
 			column(7, "time_from", p.TimestampTz, "no missing reading is earlier; null = unknown"),
 			column(8, "time_to", p.TimestampTz, "every missing reading is earlier; null = unknown"),
 			column(9, "series", list(15, p.String), "series that miss readings; null = the whole device"),
-			required(10, "reason", p.String, "why: drop_oldest, drop_newest, thinned, damaged, power_cut, gateway_state_lost, restored_from_backup"),
+			required(10, "reason", p.String, "why: drop_oldest, drop_newest, thinned, damaged, power_cut, gateway_state_lost, restored_from_backup, or dropped_RULE of a contract"),
 			required(11, "presumed", p.Bool, "true: concluded by the gateway; a reading that comes late still lands and corrects the row"),
 			required(12, "log_id", p.String, "log that holds the record, 32 hex digits"),
 			required(13, "partition", p.Int32, "partition of that log"),
@@ -130,6 +130,30 @@ func cursors() Table {
 			column(30, "recent_crcs", list(31, p.Int64), "last 16 batches of readings, flat: first seq, count, CRC"),
 			column(32, "presumed_max", p.Int64, "upper bound of the readings behind presumed_from; null = unknown"),
 			column(33, "site", p.String, "site of the device"),
+			column(34, "series_state", p.Binary, "what the rules of contracts remember of the readings before; CBOR"),
+		),
+	}
+}
+
+func contracts() Table {
+	p := iceberg.PrimitiveTypes
+	return Table{
+		Name:    table.Contracts,
+		Comment: "One row is one change of the contracts in force in a partition, in the order of revision.",
+		Spec:    *iceberg.UnpartitionedSpec,
+		Order:   icetable.UnsortedSortOrder,
+		Schema: iceberg.NewSchema(0,
+			required(1, "partition", p.Int32, "partition of the log whose devices it is for; a change has a row for each"),
+			required(2, "revision", p.Int64, "raised with every row of the partition"),
+			required(3, "id", p.String, "id of the contract"),
+			required(4, "version", p.String, "its version; empty = removed whatever it was"),
+			required(5, "mode", p.String, "active, shadow or removed"),
+			column(6, "source", p.String, "text of the contract; null = removed"),
+			column(7, "hash", p.String, "SHA-256 of the text, 64 hex digits"),
+			column(8, "subject", p.String, "who decided"),
+			required(9, "log_id", p.String, "log that holds the record, 32 hex digits"),
+			required(10, "offset", p.Int64, "offset in the partition"),
+			required(11, "received_time", p.TimestampTz, "when the gateway had it in its log"),
 		),
 	}
 }
@@ -157,7 +181,7 @@ func devices() Table {
 			column(15, "epoch", p.String, "current epoch, 16 hex digits"),
 			column(16, "boot", p.String, "current boot, 16 hex digits"),
 			required(17, "delivery", p.String, "exactly_once or at_least_once"),
-			column(18, "contract", p.String, "data contract of its readings"),
+			column(18, "contract", p.String, "data contract that it is under, id@version; `default` = none of its own"),
 		),
 	}
 }
