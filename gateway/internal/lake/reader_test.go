@@ -63,7 +63,7 @@ func TestReaderBesideWriter(t *testing.T) {
 			t.Fatal(err)
 		}
 		if first == 0 {
-			first = infos[4].Snapshot
+			first = infos[5].Snapshot
 		}
 	}
 	check := func(r *Reader) {
@@ -72,7 +72,7 @@ func TestReaderBesideWriter(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		info := infos[4]
+		info := infos[5]
 		if info.Rows != 6 || info.Files != 3 || info.Snapshots != 3 || info.Bytes == 0 || info.LastCommit.IsZero() {
 			t.Errorf("%+v", info)
 		}
