@@ -12,6 +12,7 @@ type Cells struct {
 	*record.Column
 	Event    []int64 // us wall, one per row of the group the column is in
 	Received int64   // us wall
+	Void     []bool  // rows of that group that no other is compared with: they do not land, or their time has not come; nil = none
 }
 
 // Fate is what becomes of one cell, and by which rule. The zero Fate lands.
@@ -81,6 +82,17 @@ func (j *judge) fate(cell int) Fate {
 		return Fate{}
 	}
 	return j.out.Fates[cell]
+}
+
+// void reports whether a cell says nothing of its series.
+func (j *judge) void(cell int) bool {
+	if j.cells.Void == nil {
+		return false
+	}
+	if rows := j.cells.Rows; rows != nil {
+		return j.cells.Void[rows[cell]]
+	}
+	return j.cells.Void[cell]
 }
 
 func (j *judge) event(cell int) int64 {

@@ -27,6 +27,9 @@ type State struct {
 func (j *judge) stateful(state *State) {
 	var old State
 	for cell := range j.n {
+		if j.void(cell) {
+			continue
+		}
 		if j.series.AtMost > 0 {
 			j.count(cell, state, &old)
 		}

@@ -156,3 +156,22 @@ func TestAnomaly(t *testing.T) {
 		t.Errorf("an absurd step spoiled what was learned: %+v", state)
 	}
 }
+
+// TestVoidRowsMoveNothing: a reading of tomorrow, which landing rejects or flags, must not make all of today's old.
+func TestVoidRowsMoveNothing(t *testing.T) {
+	c, err := Parse("climate.odcs.yaml", []byte(climate))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const minute = 60_000_000
+	col := &record.Column{Series: "temperature", Unit: "Cel", Kind: record.Float, Floats: []float64{10, 80, 20}}
+	cells := Cells{Column: col, Event: []int64{0, 1e12, minute}, Void: []bool{false, true, false}}
+	var s State
+	got := c.Judge(cells, &s)
+	if s.Event != minute || s.Value != 20 {
+		t.Errorf("state %+v, want the third reading", s)
+	}
+	if got.Fates == nil || got.Fates[2].Rule != RuleRate || got.Fates[1].Rule != "" {
+		t.Errorf("fates %+v, want the third alone to move too fast", got.Fates)
+	}
+}
