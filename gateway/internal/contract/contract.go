@@ -24,6 +24,7 @@ type Contract struct {
 	AllowedLateness, FutureSkew time.Duration // 0 = no such rule
 	OnLate, OnFuture, OnUnknown Action
 	LandUnknown                 bool          // a series without a declaration lands, unflagged
+	AllowBreaking               bool          // a breaking version may take the place of this one's predecessor
 	Retention                   time.Duration // 0 = for ever
 	Levels                      []Level
 	Checks                      []WindowCheck // over all series

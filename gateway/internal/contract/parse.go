@@ -50,7 +50,8 @@ func (r *reader) contract(d *document) *Contract {
 		Domain: d.Domain, Product: d.DataProduct, Tenant: d.Tenant, Tags: d.Tags,
 		Purpose: d.Description.Purpose, Limitations: d.Description.Limitations, Usage: d.Description.Usage,
 		Devices: ext.Devices, AllowedLateness: time.Duration(ext.AllowedLateness), FutureSkew: time.Duration(ext.FutureSkew),
-		OnLate: ext.OnLate, OnFuture: ext.OnFuture, Series: map[string]*Series{},
+		AllowBreaking: ext.Compatibility == "none",
+		OnLate:        ext.OnLate, OnFuture: ext.OnFuture, Series: map[string]*Series{},
 	}
 	r.devices(c)
 	r.unknown(c, ext.UnknownSeries)

@@ -29,6 +29,9 @@ func (s *Span) UnmarshalText(text []byte) error {
 func (s Span) String() string {
 	const day = 24 * time.Hour
 	d := time.Duration(s)
+	if d == 0 {
+		return "none"
+	}
 	if d > 0 && d%day == 0 {
 		return strconv.Itoa(int(d/day)) + "d"
 	}
