@@ -14,6 +14,7 @@ import (
 
 	"github.com/headwater-iot/headwater/gateway/internal/bind"
 	"github.com/headwater-iot/headwater/gateway/internal/console"
+	"github.com/headwater-iot/headwater/gateway/internal/control"
 	"github.com/headwater-iot/headwater/gateway/internal/intake"
 	"github.com/headwater-iot/headwater/gateway/internal/lake"
 	"github.com/headwater-iot/headwater/gateway/internal/land"
@@ -53,6 +54,7 @@ type Gateway struct {
 	attempts *land.Attempts
 	door     wayIn
 	http     net.Listener
+	control  net.Listener
 
 	intake  *intake.Intake
 	console *console.Console
@@ -101,6 +103,9 @@ func (g *Gateway) open(ctx context.Context) (err error) {
 	if g.door, err = g.openDoor(); err != nil {
 		return err
 	}
+	if g.control, err = control.Listen(g.settings.State()); err != nil {
+		return err
+	}
 	g.http, err = bind.Address{
 		What: "HTTP", Listen: g.settings.HTTP.Listen, OtherPort: g.opt.DefaultHTTP, InsecureLAN: g.settings.MQTT.InsecureLAN,
 	}.Bind(g.opt.Logger)
@@ -122,6 +127,9 @@ func (g *Gateway) close() error {
 	closing(g.state != nil, g.state)
 	if g.http != nil {
 		_ = g.http.Close() // the console has closed it if it ran
+	}
+	if g.control != nil {
+		_ = g.control.Close() // so has its stage
 	}
 	return errors.Join(errs...)
 }

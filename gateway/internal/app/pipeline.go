@@ -2,10 +2,12 @@ package app
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	"github.com/headwater-iot/headwater/gateway/internal/commit"
 	"github.com/headwater-iot/headwater/gateway/internal/console"
+	"github.com/headwater-iot/headwater/gateway/internal/control"
 	"github.com/headwater-iot/headwater/gateway/internal/intake"
 	"github.com/headwater-iot/headwater/gateway/internal/land"
 	"github.com/headwater-iot/headwater/shared/buildinfo"
@@ -54,6 +56,7 @@ func (g *Gateway) stages() []run.Stage {
 			lander.LoadDevices(devices)
 			return loop.Run(ctx)
 		}, Ready: loop.Ready(), StopWithin: stopCommitWithin},
+		{Name: "control", Run: func(ctx context.Context) error { return control.Serve(ctx, g.control, g.commands()) }},
 		{Name: "front door", Run: g.serveDevices},
 		{Name: "service", Run: g.service.Serve},
 	}
@@ -79,6 +82,11 @@ func (g *Gateway) replay(ctx context.Context, done chan<- struct{}) error {
 	close(done)
 	<-ctx.Done() // a stage that has nothing more to do is not one that failed
 	return nil
+}
+
+// commands are what the control socket does.
+func (g *Gateway) commands() http.Handler {
+	return http.NewServeMux()
 }
 
 // serveDevices is the last to start and the first to stop.
