@@ -98,6 +98,15 @@ func (c *Cursor) Close(from, to uint64, fate Fate, by table.Origin) uint64 {
 	return n
 }
 
+// Replay moves n closed readings from the quarantined ones to the landed ones. More than were quarantined, in a lake that
+// somebody wrote to by hand, are left for the ledger to show.
+func (c *Cursor) Replay(n uint64, by table.Origin) {
+	n = min(n, c.Row.Quarantined)
+	c.Row.Quarantined -= n
+	c.Row.Landed += n
+	c.touch(by)
+}
+
 // unpresume takes seqs that have come out of the presumed ones. When they came from behind the start of an open
 // presumed range, what they jumped over is presumed by name and the open range starts behind them.
 func (c *Cursor) unpresume(r seqset.Range, by table.Origin) {
@@ -245,17 +254,20 @@ func (c *Cursor) move(by table.Origin) {
 	c.touch(by)
 }
 
-// Complete reports whether nothing can change the epoch any more but a batch that it has already: it is over and
-// has no hole. Such a cursor leaves memory; its row in the table is found when it comes again.
+// Complete reports whether nothing more is expected of the epoch: it is over, and every seq of it is closed or presumed
+// lost. Such a cursor leaves memory; its row in the table is found when the epoch comes again, be it a copy or what was
+// presumed too soon. Each power cut leaves a presumed tail for good, so they would add up for as long as a device lives.
 func (c *Cursor) Complete() bool {
-	if !c.Row.Ended || c.presumes() {
+	if !c.Row.Ended {
 		return false
 	}
-	end := c.Row.Closed.Max()
+	filled := c.Row.Closed.Clone()
+	filled.AddSet(&c.Row.Presumed)
+	end := max(filled.Max(), c.Row.Accepted)
 	if c.Row.HasFinal {
 		end = c.Row.FinalSeq
 	}
-	return c.Row.Closed.HasAll(0, end)
+	return filled.HasAll(0, end)
 }
 
 // Fits reports whether [from, to) may join the filled seqs of an epoch without a range too many, and if not the

@@ -10,7 +10,7 @@ import (
 // Counts is what the tables hold of a device, counted row by row.
 type Counts struct {
 	Readings    uint64 // rows of readings
-	Quarantined uint64 // sum of count
+	Quarantined uint64 // sum of count, but for what was replayed
 	Gaps        uint64 // sum of count, sealed by the agent
 	Presumed    uint64 // sum of count of presumed rows
 	Removed     uint64 // landed once, and expired or forgotten since

@@ -152,10 +152,7 @@ func (l *Lake) prepare(ctx context.Context, cursors *icetable.Table, c *table.Co
 	if err != nil {
 		return nil, err
 	}
-	err = files(table.Quarantine, len(c.Quarantine), func(ch *change) (err error) {
-		ch.add, err = rowfile.WriteQuarantine(ctx, ch.table, c.Quarantine)
-		return err
-	})
+	err = files(table.Quarantine, len(c.Quarantine)+len(c.Rehold), func(ch *change) error { return l.rehold(ctx, ch, c) })
 	if err != nil {
 		return nil, err
 	}

@@ -23,6 +23,7 @@
 // | a table moved since it was loaded | ErrConflict | TestTakeOver |
 // | a late batch corrects presumed gaps | Regap: their files are written again without them | TestRegap, TestModel |
 // | a reader beside the writer | it sees one moment of all tables | TestConcurrent, TestReaderBesideWriter |
+// | held readings get another fate | Rehold: all rows of their log records are written again | TestRehold |
 // | a thousand commits | metadata, manifests and rows of cursors level off | TestThousandCommits (tag chaos), TestMaintain |
 //
 // What can be lost here: nothing that was committed, as long as fsync is honoured. What is left behind: the files of

@@ -69,7 +69,7 @@ func (r *Reader) Ledger(ctx context.Context, req LedgerRequest) ([]DeviceLedger,
 		add     func(arrow.RecordBatch) error
 	}{
 		{table.Readings, columns, l.readings},
-		{table.Quarantine, []string{"device", "count"}, l.quarantine},
+		{table.Quarantine, []string{"device", "count", "fate"}, l.quarantine},
 		{table.Gaps, []string{"device", "count", "presumed"}, l.gaps},
 	} {
 		s := tables[part.table].Scan(icetable.WithRowFilter(filter), icetable.WithSelectedFields(part.columns...), icetable.WithMaxConcurrency(1))
@@ -138,10 +138,14 @@ func (l *ledger) set(device, epoch string) *seqset.Set {
 	return l.seen[key]
 }
 
+// quarantine counts what is not in `readings`: what was discarded is quarantined for good.
 func (l *ledger) quarantine(batch arrow.RecordBatch) error {
 	devices, counts := column(batch, "device").(array.StringLike), column(batch, "count").(*array.Int64)
+	fates := column(batch, "fate").(array.StringLike)
 	for i := range int(batch.NumRows()) {
-		l.of(string([]byte(devices.Value(i)))).Counts.Quarantined += uint64(counts.Value(i))
+		if fates.Value(i) != table.FateReplayed {
+			l.of(string([]byte(devices.Value(i)))).Counts.Quarantined += uint64(counts.Value(i))
+		}
 	}
 	return nil
 }

@@ -42,19 +42,29 @@ func (l *Lake) takeOut(ctx context.Context, ch *change, keys []table.Key) ([]tab
 	filter := iceberg.NewAnd(
 		iceberg.EqualTo(iceberg.Reference("presumed"), true),
 		iceberg.IsIn(iceberg.Reference("device"), slices.Collect(maps.Keys(devices))...))
+	kept, err := without(ctx, ch, filter, rowfile.ReadGaps, func(r *table.GapRow) bool {
+		return r.Presumed && gone[table.Key{Device: r.Device, Epoch: r.Epoch}]
+	})
+	if err != nil {
+		return nil, fmt.Errorf("take out presumed gaps: %w", err)
+	}
+	return kept, nil
+}
+
+// without names in ch.remove the files that hold a row which has to go, and returns their other rows. filter passes at
+// least all rows that go.
+func without[R any](ctx context.Context, ch *change, filter iceberg.BooleanExpression, read func(arrow.RecordBatch) ([]R, error), goes func(*R) bool) ([]R, error) {
 	tasks, err := ch.table.Scan(icetable.WithRowFilter(filter)).PlanFiles(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("find presumed gaps: %w", err)
+		return nil, err
 	}
-	var kept []table.GapRow
+	var kept []R
 	for _, task := range tasks {
-		rows, err := readFile(ctx, ch.table, task.File, rowfile.ReadGaps)
+		rows, err := readFile(ctx, ch.table, task.File, read)
 		if err != nil {
 			return nil, err
 		}
-		stay := slices.DeleteFunc(slices.Clone(rows), func(r table.GapRow) bool {
-			return r.Presumed && gone[table.Key{Device: r.Device, Epoch: r.Epoch}]
-		})
+		stay := slices.DeleteFunc(slices.Clone(rows), func(r R) bool { return goes(&r) })
 		if len(stay) < len(rows) {
 			ch.remove = append(ch.remove, task.File)
 			kept = append(kept, stay...)

@@ -73,8 +73,15 @@ type QuarantineRow struct {
 	Rule     string
 	Contract string
 	Origin   Origin
-	Fate     string
+	Fate     string // FateHeld, FateReplayed or FateDiscarded
 }
+
+// Fates of a quarantine row.
+const (
+	FateHeld      = "held"
+	FateReplayed  = "replayed"  // its readings stand in `readings`
+	FateDiscarded = "discarded" // quarantined for good
+)
 
 // GapRow is one stretch that will never come, or is presumed not to.
 type GapRow struct {
@@ -178,7 +185,10 @@ type Commit struct {
 
 	Readings   []Run
 	Quarantine []QuarantineRow
-	Gaps       []GapRow // rows to add
+	// Rehold names the log records whose quarantine rows are all taken out before Quarantine is added: it was decided on
+	// some of them, and all their rows are among Quarantine as they are now.
+	Rehold []Origin
+	Gaps   []GapRow // rows to add
 	// Regap names the (device, epoch) whose presumed gap rows are all taken out before Gaps is added:
 	// a late batch came, and the rows that still hold are among Gaps.
 	Regap     []Key

@@ -49,6 +49,11 @@ func ReadCursors(batch arrow.RecordBatch) ([]table.Cursor, error) { return readA
 // ReadGaps reads rows of the table `gaps`.
 func ReadGaps(batch arrow.RecordBatch) ([]table.GapRow, error) { return readAll(batch, readGap) }
 
+// ReadQuarantine reads rows of the table `quarantine`.
+func ReadQuarantine(batch arrow.RecordBatch) ([]table.QuarantineRow, error) {
+	return readAll(batch, readQuarantine)
+}
+
 // ReadDevices reads rows of the table `devices`.
 func ReadDevices(batch arrow.RecordBatch) ([]table.Device, error) { return readAll(batch, readDevice) }
 
@@ -96,6 +101,24 @@ func readCursor(c *cells) table.Cursor {
 	recent := c.longs("recent_crcs")
 	for ; len(recent) >= 3; recent = recent[3:] {
 		r.Recent = append(r.Recent, table.BatchMark{First: uint64(recent[0]), Count: uint64(recent[1]), CRC: uint32(recent[2])})
+	}
+	return r
+}
+
+func readQuarantine(c *cells) table.QuarantineRow {
+	r := table.QuarantineRow{
+		Device:   c.text("device"),
+		Epoch:    c.epoch("epoch"),
+		Count:    uint64(c.long("count")),
+		Bytes:    c.blob("bytes"),
+		Reason:   c.text("reason"),
+		Rule:     c.text("rule"),
+		Contract: c.text("contract"),
+		Origin:   c.origin("received_time"),
+		Fate:     c.text("fate"),
+	}
+	if !c.null("seq_from") {
+		r.From, r.To = uint64(c.long("seq_from")), uint64(c.long("seq_to"))
 	}
 	return r
 }
