@@ -19,11 +19,11 @@ const maxDone = 4096
 // It is called from the one goroutine that lands; any error ends the group.
 type Lookup func(ctx context.Context, device string, epoch record.Epoch) (table.Cursor, bool, error)
 
-// Book holds the committed cursors that may still change. It belongs to one goroutine.
+// Book holds the committed cursors of which more is expected. It belongs to one goroutine.
 type Book struct {
 	lookup Lookup
 	live   map[string]map[record.Epoch]*Cursor
-	done   map[table.Key]table.Cursor // a cache: dropping it changes nothing but time
+	done   map[table.Key]table.Cursor // complete ones, a cache: dropping it changes nothing but time
 }
 
 // NewBook returns an empty book.
@@ -59,7 +59,7 @@ func (b *Book) put(c *Cursor) {
 	b.live[key.Device][key.Epoch] = c
 }
 
-// Live returns how many cursors are in memory because they may still change.
+// Live returns how many cursors are in memory because more is expected of them.
 func (b *Book) Live() int {
 	n := 0
 	for _, epochs := range b.live {
@@ -176,6 +176,7 @@ type Update struct {
 	Lost   bool // it is over, and its end will never be known
 	// Presumed are the seqs that count as filled when ranges are counted.
 	Presumed seqset.Set
+	Complete bool // nothing more is expected of it
 }
 
 // UpdateOf describes a committed row.
@@ -183,6 +184,7 @@ func UpdateOf(row *table.Cursor) Update {
 	return Update{
 		Device: row.Device, Epoch: row.Epoch, Closed: row.Closed.Clone(),
 		Ended: row.HasFinal, Lost: row.Ended && !row.HasFinal, Presumed: row.Presumed.Clone(),
+		Complete: (&Cursor{Row: *row}).Complete(),
 	}
 }
 

@@ -18,6 +18,7 @@ type epoch struct {
 	presumed seqset.Set // counts as filled when ranges are counted
 	ended    bool       // its end has landed
 	lost     bool       // it has landed that there is none
+	over     bool       // landing expects no more of it
 	endCRC   uint32     // of the `end` in the log, with hasEnd
 	hasEnd   bool
 	final    uint64            // the seq behind the last, or unknown
@@ -74,11 +75,11 @@ func (e *epoch) store(s *wire.Sealed, imported bool) {
 	}
 }
 
-// complete reports whether nothing of the epoch can change any more. Landing has let go of it too, and finds it in the
-// table when it comes again. An epoch whose final seq nobody has named since the start stays: there may be a hole at
-// its end.
+// complete reports whether nothing more of the epoch is expected. Landing has let go of it too, and finds it in the
+// table when it comes again. Where landing does not know that, for it has not heard of all that was given out, the end of
+// an epoch whose final seq nobody has named since the start may be a hole: it stays.
 func (e *epoch) complete() bool {
-	return e.ended && e.landed.Mark() >= e.final && e.landed.Equal(&e.stored)
+	return (e.over || e.ended && e.landed.Mark() >= e.final) && e.landed.Equal(&e.stored)
 }
 
 func markOf(s *wire.Sealed) table.BatchMark {

@@ -28,6 +28,7 @@ func (in *Intake) Landed(updates []cursor.Update) {
 		e.stored.AddSet(&u.Closed)
 		e.presumed = u.Presumed.Clone()
 		e.ended, e.lost = e.ended || u.Ended, e.lost || u.Lost
+		e.over = u.Complete
 		if !in.told(key, e) {
 			in.release(key)
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/headwater-iot/headwater/gateway/internal/cursor"
+	"github.com/headwater-iot/headwater/gateway/internal/table"
 	"github.com/headwater-iot/headwater/shared/record"
 	"github.com/headwater-iot/headwater/shared/seqset"
 	"github.com/headwater-iot/headwater/shared/wire"
@@ -136,4 +137,28 @@ func TestIdleClientsAreForgotten(t *testing.T) {
 			t.Errorf("back again, it hears %s", marks(a))
 		}
 	})
+}
+
+// TestLostEpochsLeaveMemory: each power cut loses an epoch for good, and a device that has its power cut every day must not
+// run out of epochs one day.
+func TestLostEpochsLeaveMemory(t *testing.T) {
+	w := newWorld(t)
+	var lost []cursor.Update
+	for e := range record.Epoch(maxEpochs) {
+		row := table.Cursor{Device: "dev", Epoch: e + 1, Ended: true, Accepted: 6, PresumedOpen: true, PresumedFrom: 6}
+		row.Closed.Add(0, 4)
+		row.Presumed.Add(4, 6)
+		lost = append(lost, cursor.UpdateOf(&row))
+	}
+	w.Loaded(lost)
+	w.send(part{epoch: 5000, n: 4})
+	if len(w.log) != 1 || len(w.epochs) != 1 {
+		t.Errorf("%d records are stored and %d epochs in memory, want the new one; nacks %+v", len(w.log), len(w.epochs), w.nacks["dev"])
+	}
+	held := table.Cursor{Device: "dev", Epoch: 1, Ended: true, Accepted: 6, PresumedOpen: true, PresumedFrom: 6}
+	held.Closed.Add(0, 4)
+	w.Loaded([]cursor.Update{cursor.UpdateOf(&held)})
+	if len(w.epochs) != 2 {
+		t.Error("a lost epoch of which the device still holds something has left memory")
+	}
 }
