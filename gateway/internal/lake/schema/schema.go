@@ -40,7 +40,7 @@ func Identifier(name string) icetable.Identifier {
 
 // All returns the tables in the order of FORMAT.md.
 func All() []Table {
-	return []Table{readings(), quarantine(), gaps(), contracts(), cursors(), devices()}
+	return []Table{readings(), quarantine(), gaps(), contracts(), cursors(), devices(), profile()}
 }
 
 // Primary returns the names of the tables that a commit of landing may touch.
