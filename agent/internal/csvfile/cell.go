@@ -72,6 +72,9 @@ func number(text string, decimal byte) (record.Cell, error) {
 		text = strings.Replace(text, ",", ".", 1)
 	}
 	v, err := strconv.ParseFloat(text, 64)
+	if strings.ContainsAny(text, "_xX") { // numbers of Go, and codes of everybody else
+		err = strconv.ErrSyntax
+	}
 	switch {
 	case errors.Is(err, strconv.ErrRange):
 		return record.Cell{}, fmt.Errorf("%w that a float64 holds: %q", errNumber, text)

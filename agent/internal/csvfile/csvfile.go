@@ -64,8 +64,7 @@ type Position struct {
 	Offset int64
 	line   int
 
-	last          int64 // see calendar
-	any, downward bool
+	stand // see calendar
 }
 
 // Open reads the header and the first rows of a file of the given size.
@@ -167,7 +166,7 @@ func (f *File) checkNames() error {
 		row.Cells = append(row.Cells, record.FloatCell(f.Fields[i].Series, f.Fields[i].Unit, 0))
 	}
 	if err := row.Check(); err != nil {
-		return fmt.Errorf("%w: %w; --column NAME=SERIES:UNIT names it otherwise", ErrFile, err)
+		return fmt.Errorf("%w: %w; --column NAME=SERIES:UNIT takes fewer columns, and names them otherwise", ErrFile, err)
 	}
 	return nil
 }
@@ -210,13 +209,13 @@ type Rows struct {
 
 // Rows reads from a position on: in gives the bytes behind it.
 func (f *File) Rows(in io.Reader, at Position) *Rows {
-	when := calendar{zone: f.zone, last: at.last, any: at.any, downward: at.downward}
+	when := calendar{zone: f.zone, stand: at.stand}
 	return &Rows{f: f, in: newScanner(in, f.Delimiter, at), when: when}
 }
 
 // Position is the place behind the last row. Blank lines before the next may lie behind it.
 func (r *Rows) Position() Position {
-	return Position{Offset: r.in.offset, line: r.in.line, last: r.when.last, any: r.when.any, downward: r.when.downward}
+	return Position{Offset: r.in.offset, line: r.in.line, stand: r.when.stand}
 }
 
 // Next returns the next row, which is valid until the next call. The error is io.EOF, a *BadRow, or one of reading. A

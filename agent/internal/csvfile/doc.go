@@ -16,7 +16,7 @@
 // and one that is not closed within 64 lines costs its line. UTF-8, with or without its mark; LF or CRLF.
 //
 // A column is of numbers, of true and false, or of text: what at least half of its cells in the first thousand rows
-// are, in this order. A cell that is not what its column is makes the row a bad one. An empty cell is no reading, nor is NA, N/A,
+// are, in this order; what has a letter x or an underscore is no number. A cell that is not what its column is makes the row a bad one. An empty cell is no reading, nor is NA, N/A,
 // null or none among numbers: nobody says that it was due. NaN and infinity are null, with quality read_error and
 // suspect, as for every sensor. An integer beyond 2^53 is kept as an integer: a float could not hold it.
 //
@@ -26,8 +26,9 @@
 // Times are counts since 1970 (s, ms, us or ns: between 1980 and 2100 the size tells which), dates with the year
 // first, or dates with day or month first where a day beyond 12 tells which. What is finer than a microsecond is cut
 // off, downwards. A time without a zone needs one. A local time that the clocks skipped makes a bad row. One that came
-// twice is taken such that the rows stay in order, upwards or downwards as those before it; the first of the two where
-// that does not tell.
+// twice is taken such that the rows stay in order, upwards or downwards as those before it; where rows come hourly or
+// more rarely, and no two have had one time, the second of two equal ones is the later. Where that does not tell it is the
+// first of the two. (TestClocksThatChange)
 //
 // What can be lost: a bad row, which is the caller's to name and count.
 package csvfile

@@ -65,11 +65,20 @@ func parseFormat(text string) (format, error) {
 		return format{name: unixS}, nil
 	case strings.Contains(layout, "MST"):
 		return format{}, fmt.Errorf("%w: %q: the letters of a zone do not say which one it is; leave it out and pass --timezone", ErrOption, text)
-	case !strings.Contains(layout, "06"), !strings.Contains(layout, "2"):
-		return format{}, fmt.Errorf("%w: --time-format %q has no date; use %s, a strftime format such as %%d.%%m.%%Y %%H:%%M, or a Go layout such as 02.01.2006 15:04",
+	case !shows(layout, 1, 0, 0, 0) || !shows(layout, 0, 1, 0, 0) || !shows(layout, 0, 0, 1, 0):
+		return format{}, fmt.Errorf("%w: --time-format %q has no whole date; use %s, a strftime format such as %%d.%%m.%%Y %%H:%%M, or a Go layout such as 02.01.2006 15:04",
 			ErrOption, text, strings.Join([]string{iso, dayFirst, monFirst, unixS, unixMS, unixUS, unixNS}, ", "))
 	}
+	if shows(layout, 0, 0, 0, 1) && !shows(layout, 0, 0, 0, 12) {
+		return format{}, fmt.Errorf("%w: --time-format %q has hours up to 12 and does not say which half of the day: use %%H (15), or add %%p (PM)", ErrOption, text)
+	}
 	return format{layout: layout, zoned: strings.Contains(layout, "Z07") || strings.Contains(layout, "-07")}, nil
+}
+
+// shows tells whether a layout writes another time differently.
+func shows(layout string, years, months, days, hours int) bool {
+	t := time.Date(2003, 4, 5, 1, 0, 0, 0, time.UTC)
+	return t.Format(layout) != t.AddDate(years, months, days).Add(time.Duration(hours)*time.Hour).Format(layout)
 }
 
 // fromStrftime returns the Go layout of a strftime format.

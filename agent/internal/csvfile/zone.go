@@ -33,13 +33,19 @@ func parseZone(text string) (*time.Location, error) {
 	return zone, nil
 }
 
-// calendar turns local times into instants. Its state is where a file stands in an hour that the clocks repeated.
+// stand is where a file stands in an hour that the clocks repeated.
+type stand struct {
+	last int64 // us UTC, of the row before
+	any  bool  // there was one
+	step int64 // to it from the last one of another time; below 0 where the rows go downwards
+	tied bool  // somewhere before, rows of one time follow each other
+}
+
+// calendar turns local times into instants.
 type calendar struct {
 	zone *time.Location
 
-	last     int64 // us UTC, of the row before
-	any      bool  // there was one
-	downward bool  // the row before was earlier than the one before it
+	stand
 
 	from, to int64 // us UTC: between them and a day away from both, every local time is unique
 }
@@ -56,8 +62,9 @@ func (c *calendar) resolve(t instant) (us int64, twice bool, err error) {
 		}
 	}
 	if c.any && us != c.last {
-		c.downward = us < c.last
+		c.step = us - c.last
 	}
+	c.tied = c.tied || c.any && us == c.last && !twice
 	c.last, c.any = us, true
 	return us, twice, nil
 }
@@ -92,24 +99,22 @@ func (c *calendar) local(wall int64) (us int64, twice bool, err error) {
 	return c.choose(all), true, nil
 }
 
+// choose returns the first of the times, in the direction of the rows, that keeps them in order. Where rows come hourly or
+// more rarely, and no two have had one time so far, the same time again is the next one.
 func (c *calendar) choose(all []int64) int64 {
 	if !c.any {
 		return all[0]
 	}
-	if c.downward {
-		for _, at := range slices.Backward(all) {
-			if at <= c.last {
-				return at
-			}
-		}
-		return all[0]
+	hourly := !c.tied && max(c.step, -c.step) >= all[len(all)-1]-all[0]
+	fits := func(at int64) bool { return at > c.last || at == c.last && !hourly }
+	if c.step < 0 || c.step == 0 && all[len(all)-1] < c.last { // by the row before alone
+		slices.Reverse(all)
+		fits = func(at int64) bool { return at < c.last || at == c.last && !hourly }
 	}
-	for _, at := range all {
-		if at >= c.last {
-			return at
-		}
+	if i := slices.IndexFunc(all, fits); i >= 0 {
+		return all[i]
 	}
-	return all[0]
+	return slices.Min(all)
 }
 
 // settle notes between which changes of the clocks a time lies.
