@@ -18,7 +18,8 @@ type Contract struct {
 	Owner                       string   // the member of the team with the role owner
 	Roles                       []string // who may do what, as words for the catalogue
 	Tags                        []string
-	Devices                     []string // globs
+	Glossary                    map[string]string // words of the product and what they mean
+	Devices                     []string          // globs
 	Series                      map[string]*Series
 	Objects                     []Object      // the tables it documents
 	AllowedLateness, FutureSkew time.Duration // 0 = no such rule

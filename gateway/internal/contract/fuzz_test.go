@@ -60,7 +60,7 @@ func inside(t *testing.T, err error, data []byte) {
 func judgeOddly(c *Contract, series string) {
 	var state State
 	for _, col := range []*record.Column{
-		floats("Cel", math.NaN(), math.Inf(-1), math.MaxFloat64, -0.0), ints(math.MinInt64, 0, math.MaxInt64, 1),
+		floats("Cel", math.NaN(), math.Inf(-1), math.MaxFloat64, math.Copysign(0, -1)), ints(math.MinInt64, 0, math.MaxInt64, 1),
 		uints(0, math.MaxUint64, 1, 1), texts("", "ä", "\xff", "x"), bools(true, false, true, true),
 		{Kind: record.Bytes, Blobs: make([][]byte, 4)},
 	} {

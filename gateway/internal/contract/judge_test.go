@@ -13,14 +13,18 @@ import (
 // of returns a contract with one series x, of what YAML says behind its name, and custom properties of the contract.
 func of(t testing.TB, series string, custom ...string) *Contract {
 	t.Helper()
-	text := fmt.Sprintf(`{apiVersion: v3.1.0, kind: DataContract, id: test, version: 1.0.0, status: active,
-schema: [{name: s, physicalType: series, properties: [{name: x, %s}]}],
-customProperties: [%s]}`, series, strings.Join(custom, ", "))
+	text := textOf(series, custom...)
 	c, err := Parse("test.yaml", []byte(text))
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
 	return c
+}
+
+func textOf(series string, custom ...string) string {
+	return fmt.Sprintf(`{apiVersion: v3.1.0, kind: DataContract, id: test, version: 1.0.0, status: active,
+schema: [{name: s, physicalType: series, properties: [{name: x, %s}]}],
+customProperties: [%s]}`, series, strings.Join(custom, ", "))
 }
 
 // extra writes a custom property.
@@ -64,21 +68,24 @@ func nulls(c *record.Column, at ...int) *record.Column {
 	return c
 }
 
-// TestRules has every rule that looks at one cell, and every kind of value.
-func TestRules(t *testing.T) {
+// ruleTest is a series, a column of it, and the rule that each cell breaks.
+type ruleTest struct {
+	name, series string
+	col          *record.Column
+	want         string // per cell: . or the rule
+}
+
+// ruleTests has every rule that looks at one cell, and every kind of value.
+func ruleTests() []ruleTest {
 	const big = 1 << 53
 	nan, inf := math.NaN(), math.Inf(1)
-	tests := []struct {
-		name, series string
-		col          *record.Column
-		want         string // per cell: . or the rule's first letters
-	}{
+	return []ruleTest{
 		{"anything", "", floats("furlong", 1, nan, inf), "..."},
 		{"type number", "logicalType: number", texts("1"), "type"},
 		{"type number, bytes", "logicalType: number", &record.Column{Series: "x", Kind: record.Bytes, Blobs: [][]byte{{1}}}, "type"},
 		{"type number, bool", "logicalType: number", bools(true), "type"},
 		{"type number as integer", "logicalType: number", ints(1), "."},
-		{"type integer as float", "logicalType: integer", floats("", 1, 1.5, nan, inf, 1e300, -0.0), ". type type type . ."},
+		{"type integer as float", "logicalType: integer", floats("", 1, 1.5, nan, inf, 1e300, math.Copysign(0, -1)), ". type type type . ."},
 		{"type integer, unsigned", "logicalType: integer", uints(math.MaxUint64), "."},
 		{"type string", "logicalType: string", ints(1), "type"},
 		{"type string taken", "logicalType: string", texts(""), "."},
@@ -107,7 +114,10 @@ func TestRules(t *testing.T) {
 		{"pattern", "logicalType: string, logicalTypeOptions: {pattern: '^[a-z]+$'}", texts("ab", "a1", ""), ". pattern pattern"},
 		{"length in letters", "logicalType: string, logicalTypeOptions: {minLength: 2, maxLength: 3}", texts("ä", "äö", "äöü", "äöüß"), "pattern . . pattern"},
 	}
-	for _, tt := range tests {
+}
+
+func TestRules(t *testing.T) {
+	for _, tt := range ruleTests() {
 		t.Run(tt.name, func(t *testing.T) {
 			want := strings.Fields(strings.ReplaceAll(tt.want, "...", ". . ."))
 			for _, action := range []Action{Flag, Quarantine, DropWithGap} {

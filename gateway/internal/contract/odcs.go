@@ -184,15 +184,15 @@ type quality struct {
 
 // productExtensions are the custom properties of a contract that the gateway acts on.
 type productExtensions struct {
-	Devices         []string       `yaml:"devices"`
-	AllowedLateness Span           `yaml:"allowedLateness"`
-	FutureSkew      Span           `yaml:"futureSkew"`
-	OnLate          Action         `yaml:"onLate"`
-	OnFuture        Action         `yaml:"onFuture"`
-	UnknownSeries   string         `yaml:"unknownSeries"`
-	Compatibility   string         `yaml:"compatibility"`
-	Windows         strictyaml.Raw `yaml:"windows"`
-	Glossary        strictyaml.Raw `yaml:"glossary"`
+	Devices         []string          `yaml:"devices"`
+	AllowedLateness Span              `yaml:"allowedLateness"`
+	FutureSkew      Span              `yaml:"futureSkew"`
+	OnLate          Action            `yaml:"onLate"`
+	OnFuture        Action            `yaml:"onFuture"`
+	UnknownSeries   string            `yaml:"unknownSeries"`
+	Compatibility   string            `yaml:"compatibility"`
+	Windows         strictyaml.Raw    `yaml:"windows"`
+	Glossary        map[string]string `yaml:"glossary"`
 }
 
 // seriesExtensions are the custom properties of a series that the gateway acts on.

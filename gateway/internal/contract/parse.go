@@ -2,6 +2,7 @@ package contract
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"path"
 	"regexp"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/headwater-iot/headwater/gateway/internal/contract/words"
 	"github.com/headwater-iot/headwater/gateway/internal/table"
 	"github.com/headwater-iot/headwater/shared/record"
 	"github.com/headwater-iot/headwater/shared/strictyaml"
@@ -54,6 +56,7 @@ func (r *reader) contract(d *document) *Contract {
 		OnLate:        ext.OnLate, OnFuture: ext.OnFuture, Series: map[string]*Series{},
 	}
 	r.devices(c)
+	r.glossary(c, ext.Glossary)
 	r.unknown(c, ext.UnknownSeries)
 	if ext.Compatibility != "" && ext.Compatibility != "backward" && ext.Compatibility != "none" {
 		r.bad("customProperties", "compatibility is %q; want backward or none", ext.Compatibility)
@@ -107,6 +110,16 @@ func (r *reader) extensions(at string, list []custom, into any) {
 		}
 	}
 	r.doc.Section(ours, into)
+}
+
+// glossary reads the words of a product. Those of Headwater mean the same everywhere.
+func (r *reader) glossary(c *Contract, list map[string]string) {
+	for _, word := range slices.Sorted(maps.Keys(list)) {
+		if ours := words.Meaning(word); ours != "" && list[word] != ours {
+			r.bad("customProperties", "glossary: leave %q out, it is defined: %s", word, ours)
+		}
+	}
+	c.Glossary = list
 }
 
 func (r *reader) devices(c *Contract) {
