@@ -30,17 +30,11 @@ func (b bounds) off(offset int64) int64 {
 
 // boundsOf says between which times the boot of a record began: not before the boot before it had ended, and so early
 // that all it is known to have lived through lies before the boot that came next, and before this record arrived.
-// chosen is the offset that its boot was given before, Unknown for none.
-func (g *Group) boundsOf(ctx context.Context, o *Opened, c *cursor.Cursor, t span) (b bounds, chosen int64, err error) {
-	boot := o.sealed.Boot
-	up, err := g.ancestry(ctx, c, 0)
-	if err != nil {
-		return bounds{}, 0, err
-	}
-	b.from = began(up, boot)
-	b.to, err = g.ended(ctx, o, c)
-	if err != nil {
-		return bounds{}, 0, err
+// line is the epoch of the record and its ancestors.
+func (g *Group) boundsOf(ctx context.Context, o *Opened, line []*cursor.Cursor, t span) (b bounds, err error) {
+	b.from = began(line, o.sealed.Boot)
+	if b.to, err = g.ended(ctx, o, line[0]); err != nil {
+		return bounds{}, err
 	}
 	reached := t.newest
 	// Its last anchor says how long a boot was up at least, if it is to be believed at all.
@@ -51,7 +45,7 @@ func (g *Group) boundsOf(ctx context.Context, o *Opened, c *cursor.Cursor, t spa
 	if b.from > b.to { // a clock was wrong, and nobody knows whose
 		b.from, b.to = -far, clamp(clamp(o.Received)-t.newest)
 	}
-	return b, chosenFor(boot, append(up, g.draft.Device(o.sealed.Device)...)), nil
+	return b, nil
 }
 
 // chosenFor returns the first offset that was chosen for a boot.

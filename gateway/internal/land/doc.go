@@ -27,7 +27,7 @@
 // ClockGateway says that it is more than a second and rests on the gateway's clock. By 3 to 6 readings carry
 // ClockBounded. The bounds say when the boot began: not before the end of the nearest boot before it whose clock is
 // known, plus what those between lasted; and so early that the last that is known of it lies before the begin of the
-// next boot whose clock is known, less what those between lasted, and before its arrival. With two bounds, clock_error
+// next boot whose clock is known and of which more is expected, less what those between lasted, and before its arrival. With two bounds, clock_error
 // is the distance to the farther one; with the upper one alone it is null. Only what was logged before a batch counts:
 // a boot that is anchored later moves nothing that has landed, so that rows stay a function of the log.
 //

@@ -2,6 +2,7 @@ package land
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/headwater-iot/headwater/gateway/internal/cursor"
@@ -45,17 +46,22 @@ func (g *Group) stampOf(ctx context.Context, o *Opened, c *cursor.Cursor, t span
 	if o.sealed.Absolute {
 		return stamp{Stamp: none}, nil
 	}
-	a := o.anchor
-	if a.State < wire.Gateway {
-		a = known(c, g.draft.Device(o.sealed.Device), o.sealed.Boot)
+	if o.anchor.State >= wire.Gateway {
+		return anchored(o.anchor, t), nil
 	}
-	if a.State >= wire.Gateway {
-		return anchored(a, t), nil
-	}
-	b, chosen, err := g.boundsOf(ctx, o, c, t)
+	line, err := g.ancestry(ctx, c, 0)
 	if err != nil {
 		return stamp{}, err
 	}
+	kin := slices.Concat(line, g.draft.Device(o.sealed.Device)) // ancestors may have left memory
+	if a := known(kin, o.sealed.Boot); a.State >= wire.Gateway {
+		return anchored(a, t), nil
+	}
+	b, err := g.boundsOf(ctx, o, line, t)
+	if err != nil {
+		return stamp{}, err
+	}
+	chosen := chosenFor(o.sealed.Boot, kin)
 	if chosen == table.Unknown {
 		chosen = choose(o, b, t)
 	}
@@ -78,15 +84,11 @@ func choose(o *Opened, b bounds, t span) int64 {
 	return b.to
 }
 
-// known returns the best anchor of a boot that was logged before. siblings are the cursors of the device in memory.
-func known(c *cursor.Cursor, siblings []*cursor.Cursor, boot record.Boot) wire.Anchor {
+// known returns the best anchor of a boot that was logged before.
+func known(kin []*cursor.Cursor, boot record.Boot) wire.Anchor {
 	var best wire.Anchor
-	if c.Row.Boot == boot {
-		best = c.Row.Anchor
-	}
-	for _, other := range siblings {
-		a := other.Row.Anchor
-		if other.Row.Boot == boot && cursor.Better(a, best) {
+	for _, c := range kin {
+		if a := c.Row.Anchor; c.Row.Boot == boot && cursor.Better(a, best) {
 			best = a
 		}
 	}
