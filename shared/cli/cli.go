@@ -29,9 +29,16 @@ type Command struct {
 	Args    string // what stands behind the name in usage, "" = nothing
 	Summary string // one line
 	Hidden  bool
+	Sub     []Command // commands below this one, which then has no Run
 	// Run adds its flags to fs, calls parse, and does the work. parse returns the positional arguments.
 	Run func(ctx context.Context, fs *flag.FlagSet, parse func() ([]string, error), out io.Writer) error
 }
+
+// Exit ends a command with a status of its own: the outcome is the status, and what there is to say has been printed.
+type Exit int
+
+// Error names the status.
+func (e Exit) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
 // errUsage says that what was wrong has been printed.
 var errUsage = errors.New("usage")
@@ -42,6 +49,10 @@ func Main(program string, commands []Command, args []string, out, errout io.Writ
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal finds no handler
+	return dispatch(ctx, program, commands, args, out, errout)
+}
+
+func dispatch(ctx context.Context, program string, commands []Command, args []string, out, errout io.Writer) int {
 	if len(args) == 0 || args[0] == "-h" || args[0] == "--help" || args[0] == "help" {
 		printCommands(program, commands, errout)
 		if len(args) == 0 {
@@ -50,6 +61,9 @@ func Main(program string, commands []Command, args []string, out, errout io.Writ
 		return OK
 	}
 	for _, c := range commands {
+		if c.Name == args[0] && c.Sub != nil {
+			return dispatch(ctx, program+" "+c.Name, c.Sub, args[1:], out, errout)
+		}
 		if c.Name == args[0] {
 			return status(program, c.Name, one(ctx, program, c, args[1:], out, errout), errout)
 		}
@@ -93,11 +107,14 @@ func BadUsage(fs *flag.FlagSet, format string, args ...any) error {
 }
 
 func status(program, command string, err error, errout io.Writer) int {
+	var exit Exit
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):
 		return OK
 	case errors.Is(err, errUsage):
 		return Usage
+	case errors.As(err, &exit):
+		return int(exit)
 	}
 	fmt.Fprintf(errout, "%s %s: %v\n", program, command, err)
 	if errors.Is(err, ErrConfig) {

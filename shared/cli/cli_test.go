@@ -32,6 +32,15 @@ func TestCommands(t *testing.T) {
 		{Name: "fail", Summary: "fail", Run: func(context.Context, *flag.FlagSet, func() ([]string, error), io.Writer) error {
 			return errors.New("the disk is full")
 		}},
+		{Name: "group", Summary: "a group", Sub: []Command{
+			{Name: "differ", Args: "A B", Summary: "say how two differ", Run: func(_ context.Context, _ *flag.FlagSet, parse func() ([]string, error), out io.Writer) error {
+				if _, err := parse(); err != nil {
+					return err
+				}
+				fmt.Fprintln(out, "they differ")
+				return Exit(3)
+			}},
+		}},
 		{Name: "refuse", Hidden: true, Run: func(context.Context, *flag.FlagSet, func() ([]string, error), io.Writer) error {
 			return fmt.Errorf("%w: line 3", ErrConfig)
 		}},
@@ -49,6 +58,11 @@ func TestCommands(t *testing.T) {
 		{"echo -h", OK, "", "usage: prog echo WORD..."},
 		{"fail", Failed, "", "prog fail: the disk is full"},
 		{"refuse", Config, "", "configuration refused: line 3"},
+		{"group differ", 3, "they differ\n", ""},
+		{"group differ -h", OK, "", "usage: prog group differ A B"},
+		{"group", Usage, "", "usage: prog group COMMAND"},
+		{"group -h", OK, "", "say how two differ"},
+		{"group nothing", Usage, "", `prog group: unknown command "nothing"`},
 		{"", Usage, "", "commands:"},
 		{"help", OK, "", "print words"},
 		{"nothing", Usage, "", `unknown command "nothing"`},
