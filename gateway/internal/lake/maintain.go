@@ -34,7 +34,7 @@ const (
 //
 // Files of an attempt that failed or whose outcome is unknown are never on the list, so they are never deleted.
 func (l *Lake) Maintain(ctx context.Context) error {
-	for _, name := range append(schema.Primary(), table.Devices) {
+	for _, name := range append(schema.Primary(), table.Devices, table.Profiles) {
 		if err := l.expire(ctx, name); err != nil {
 			return fmt.Errorf("expire snapshots of %s: %w", name, err)
 		}
