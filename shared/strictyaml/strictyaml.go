@@ -105,6 +105,9 @@ func (d *Doc) syntax(err error) {
 		line, _ = strconv.Atoi(m[1])
 		text = text[len(m[0]):]
 	}
+	if strings.Contains(text, "cannot start any token") {
+		text += " (a tab, perhaps? YAML is indented with spaces)"
+	}
 	d.problems = append(d.problems, Problem{d.name, max(line, 1), 1, "", "not YAML: " + text})
 }
 

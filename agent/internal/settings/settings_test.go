@@ -10,6 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/headwater-iot/headwater/agent/internal/sensor/plugin"
+	"github.com/headwater-iot/headwater/agent/internal/sensor/roster"
 	"github.com/headwater-iot/headwater/shared/need"
 	"github.com/headwater-iot/headwater/shared/record"
 	"github.com/headwater-iot/headwater/shared/strictyaml"
@@ -126,11 +128,12 @@ func TestPrintedConfigurationReadsBack(t *testing.T) {
 func TestPasswordIsNotPrinted(t *testing.T) {
 	s := Default()
 	s.Uplink.Broker = "tcp://pump:secret@gateway:1883"
+	s.Sensors = []roster.Settings{{Name: "lab", Exec: &plugin.Settings{Env: plugin.Env{"TOKEN": "secret"}}}}
 	text, err := s.YAML()
-	if err != nil || strings.Contains(text, "secret") {
+	if err != nil || strings.Contains(text, "secret") || !strings.Contains(text, "TOKEN: xxxxx") {
 		t.Errorf("printed %s, %v", text, err)
 	}
-	if !strings.Contains(s.Uplink.Broker, "secret") {
+	if !strings.Contains(s.Uplink.Broker, "secret") || s.Sensors[0].Exec.Env["TOKEN"] != "secret" {
 		t.Error("printing changed the settings")
 	}
 }

@@ -53,12 +53,24 @@ type Settings struct {
 	Series map[string]Series `yaml:"series"`
 	// OwnTimes takes the times that the rows of a stream carry; the sensor's readings are then original times.
 	OwnTimes bool `yaml:"own_times,omitempty"`
-	// Env is added to its environment, which else is PATH and LANG alone. It is printed by check: no place for secrets.
-	Env map[string]string `yaml:"env,omitempty"`
+	// Env is added to its environment, which else is PATH and LANG alone.
+	Env Env `yaml:"env,omitempty"`
 	// Dir is where it runs; / by default.
 	Dir string `yaml:"dir,omitempty"`
 	// MaxLine is how long a line, or CBOR item, may be; 64KiB by default.
 	MaxLine strictyaml.Size `yaml:"max_line,omitempty"`
+}
+
+// Env are variables by name. Their values may be secrets.
+type Env map[string]string
+
+// MarshalYAML implements yaml.Marshaler: check prints the names alone.
+func (e Env) MarshalYAML() (any, error) {
+	hidden := map[string]string{}
+	for name := range e {
+		hidden[name] = "xxxxx" // as a URL shows its password
+	}
+	return hidden, nil
 }
 
 // Series is what a series of a plug-in is.

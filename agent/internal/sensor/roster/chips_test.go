@@ -14,7 +14,9 @@ import (
 	"github.com/headwater-iot/headwater/agent/internal/sensor/bme280"
 	"github.com/headwater-iot/headwater/agent/internal/sensor/bus"
 	"github.com/headwater-iot/headwater/agent/internal/sensor/ds18b20"
+	"github.com/headwater-iot/headwater/agent/internal/sensor/machine"
 	"github.com/headwater-iot/headwater/agent/internal/sensor/mcp9808"
+	"github.com/headwater-iot/headwater/agent/internal/sensor/plugin"
 	"github.com/headwater-iot/headwater/shared/strictyaml"
 )
 
@@ -25,6 +27,7 @@ sensors:
   - name: water
     ds18b20: {probes: [{rom: 28-0000013182ab, series: inlet}, {rom: 28-0000013182ac}], resolution: 11}
   - name: one
+    prefix: one_
     ds18b20: {bus: sim, address: 0x19}
   - name: battery
     ina219: {address: 0x45, shunt: 0.01, max_current: 20, seed: 3}
@@ -35,8 +38,10 @@ sensors:
         - {input: 0, series: level, range: 2.048, scale: 250, offset: -125, unit: "%"}
         - {input: 1-3}
   - name: board
+    prefix: board_
     mcp9808: {address: 0x1f}
   - name: room
+    prefix: room_
     sht4x: {address: 0x45, precision: low}
 `
 
@@ -145,6 +150,9 @@ func TestTwoSensorsOfOneChipAreReported(t *testing.T) {
 		{Name: "g", BME280: &bme280.Settings{}},
 		{Name: "h", BME280: &bme280.Settings{}}, // simulated: a bus of its own
 	}
+	for i := range list {
+		list[i].Prefix = list[i].Name + "_"
+	}
 	var got []string
 	Check(list, func(path, format string, args ...any) { got = append(got, path+" "+fmt.Sprintf(format, args...)) })
 	want := []string{
@@ -152,6 +160,38 @@ func TestTwoSensorsOfOneChipAreReported(t *testing.T) {
 		`[5].bme280.address is the chip at 0x76 on bus 1 that sensor "e" reads`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// One table of the lake has no room for two series of one name: the check says so, and not only the start.
+func TestSeriesOfTwoSensorsAreReported(t *testing.T) {
+	var got []string
+	Check([]Settings{
+		{Name: "a", MCP9808: &mcp9808.Settings{}},
+		{Name: "b", MCP9808: &mcp9808.Settings{}, Prefix: "b_"},
+		{Name: "c", BME280: &bme280.Settings{}},
+		{Name: "d", Exec: &plugin.Settings{Command: []string{"/x"}, Mode: plugin.Stream, Series: map[string]plugin.Series{"temperature": {}}}, Prefix: "b_"},
+	}, func(path, format string, args ...any) { got = append(got, path+" "+fmt.Sprintf(format, args...)) })
+	want := []string{
+		`[2].prefix is needed here or there: this sensor also gives "temperature" of sensor "a"`,
+		`[3].prefix is needed here or there: this sensor also gives "b_temperature" of sensor "b"`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// A forgotten bus makes readings of nothing; a simulation that was asked for is what was asked for.
+func TestForgottenBusIsTold(t *testing.T) {
+	got := Invented([]Settings{
+		{Name: "a", BME280: &bme280.Settings{}},
+		{Name: "b", BME280: &bme280.Settings{Bus: "sim"}},
+		{Name: "c", MCP9808: &mcp9808.Settings{Place: bus.Place{Bus: "1"}}},
+		{Name: "d", Machine: &machine.Settings{}},
+		{Name: "e", MCP9808: &mcp9808.Settings{}},
+	})
+	if diff := cmp.Diff([]string{"a", "e"}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

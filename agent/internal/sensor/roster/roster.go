@@ -164,37 +164,68 @@ func Check(list []Settings, report sensor.Report) {
 		}
 	}
 	checkPlaces(list, report)
+	checkSeries(list, report)
 	if series > MaxScheduled {
 		report("", "have %d series or more; one agent announces at most %d (run another agent, with a data directory of its own)",
 			series, MaxScheduled)
 	}
 }
 
-// series returns how many scheduled series a sensor has, as far as its settings alone say.
-func (s *Settings) series() int {
+// announced returns the series of a sensor without its prefix, as far as its settings alone say.
+func (s *Settings) announced() []record.Cell {
 	switch {
 	case s.BME280 != nil:
-		return len(s.BME280.Announce())
+		return s.BME280.Announce()
 	case s.DS18B20 != nil:
-		return len(s.DS18B20.Announce())
+		return s.DS18B20.Announce()
 	case s.INA219 != nil:
-		return len(s.INA219.Announce())
+		return s.INA219.Announce()
 	case s.ADS1115 != nil:
-		return len(s.ADS1115.Announce())
+		return s.ADS1115.Announce()
 	case s.MCP9808 != nil:
-		return len(s.MCP9808.Announce())
+		return s.MCP9808.Announce()
 	case s.SHT4x != nil:
-		return len(s.SHT4x.Announce())
+		return s.SHT4x.Announce()
 	case s.Modbus != nil:
-		return len(s.Modbus.Announce())
+		return s.Modbus.Announce()
 	case s.NMEA != nil:
-		return len(s.NMEA.Announce())
-	case s.Exec != nil && s.Exec.Mode != plugin.Stream:
-		return len(s.Exec.Announce())
+		return s.NMEA.Announce()
+	case s.Exec != nil:
+		return s.Exec.Announce()
+	default:
+		return nil
+	}
+}
+
+// series returns how many scheduled series a sensor has at least.
+func (s *Settings) series() int {
+	switch {
+	case s.Exec != nil && s.Exec.Mode == plugin.Stream, s.Replay != nil:
+		return 0
 	case s.Counter != nil, s.Machine != nil, s.IIO != nil, s.W1 != nil, s.PowerSupply != nil:
 		return 1 // or more, once the machine was looked at
 	default:
-		return 0
+		return len(s.announced())
+	}
+}
+
+// checkSeries reports series that two sensors have.
+func checkSeries(list []Settings, report sensor.Report) {
+	owner := map[string]string{}
+	for i := range list {
+		s := &list[i]
+		var shared []string
+		for _, cell := range s.announced() {
+			name := s.Prefix + cell.Series
+			if other, taken := owner[name]; taken && other != s.Name {
+				shared = append(shared, fmt.Sprintf("%q of sensor %q", name, other))
+				continue
+			}
+			owner[name] = s.Name
+		}
+		if len(shared) > 0 {
+			report(fmt.Sprintf("[%d].prefix", i), "is needed here or there: this sensor also gives %s", strings.Join(shared[:min(len(shared), 3)], ", "))
+		}
 	}
 }
 

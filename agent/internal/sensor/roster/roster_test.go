@@ -160,7 +160,7 @@ func TestMoreSeriesThanAHelloAnnounces(t *testing.T) {
 	fits := MaxScheduled / chip.series()
 	var list []Settings
 	for i := range fits + 2 {
-		chip.Name = fmt.Sprintf("air-%d", i)
+		chip.Name, chip.Prefix = fmt.Sprintf("air-%d", i), fmt.Sprintf("%d_", i)
 		list = append(list, chip)
 	}
 	past := Settings{Name: "past", Replay: &replay.Settings{Files: []string{"a.csv"}, Columns: map[string]replay.Column{"v": {Series: "v"}}}}
