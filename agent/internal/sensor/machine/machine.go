@@ -96,6 +96,7 @@ func (m *Machine) Read(ctx context.Context) ([]record.Cell, error) {
 		cells, err := part()
 		if err != nil {
 			errs = append(errs, err)
+			continue // what stands beside an error is none of the kernel's
 		}
 		out = append(out, cells...)
 	}

@@ -111,3 +111,23 @@ func TestBadFilesOfThrottlingAndWear(t *testing.T) {
 		}
 	}
 }
+
+// A file that cannot be read any more is no alarm that is off, and no sum without it.
+func TestWhatFailsIsNoValue(t *testing.T) {
+	root, _ := unpack(t, "mainline")
+	m, err := find(Settings{Root: root}, none)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{
+		"sys/class/hwmon/hwmon2/in0_lcrit_alarm", "sys/devices/system/cpu/cpu1/thermal_throttle/core_throttle_count",
+	} {
+		if err := os.WriteFile(filepath.Join(root, file), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cells, err := m.Read(t.Context())
+	if diff := cmp.Diff("mmcblk2_life_used_a [%] int 30\n", lines(cells)); err != nil || diff != "" {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}
