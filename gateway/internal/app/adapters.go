@@ -11,6 +11,7 @@ import (
 	"github.com/headwater-iot/headwater/gateway/internal/lake"
 	"github.com/headwater-iot/headwater/gateway/internal/land"
 	"github.com/headwater-iot/headwater/gateway/internal/log"
+	"github.com/headwater-iot/headwater/gateway/internal/profile"
 	"github.com/headwater-iot/headwater/gateway/internal/table"
 )
 
@@ -75,6 +76,13 @@ func (l commitLake) Load(ctx context.Context) ([]table.Cursor, commit.Takeover, 
 		return nil, nil, err
 	}
 	return cursors, func(ctx context.Context, marks table.Marks) error { return l.TakeOver(ctx, pin, marks) }, nil
+}
+
+// profileLake is the lake as the profile job sees it.
+type profileLake struct{ *lake.Lake }
+
+func (l profileLake) OpenDay(ctx context.Context, day int32) (profile.Day, error) {
+	return l.Lake.OpenDay(ctx, day)
 }
 
 // outcome says what an error of the lake means to commit.

@@ -10,6 +10,7 @@ import (
 	"github.com/headwater-iot/headwater/gateway/internal/control"
 	"github.com/headwater-iot/headwater/gateway/internal/intake"
 	"github.com/headwater-iot/headwater/gateway/internal/land"
+	"github.com/headwater-iot/headwater/gateway/internal/profile"
 	"github.com/headwater-iot/headwater/shared/buildinfo"
 	"github.com/headwater-iot/headwater/shared/run"
 )
@@ -40,12 +41,16 @@ func (g *Gateway) stages() []run.Stage {
 		Version: buildinfo.Version(), MQTT: g.door.Addr(), Data: g.settings.Data, Started: time.Now(),
 		Metrics: g.meter, Board: g.board, Tables: g.tables,
 	})
+	profiles := profile.NewJob(profile.Config{
+		Lake: profileLake{g.lake}, Every: g.settings.Profile.Every, Logger: logger, Meter: g.meter,
+	})
 	replayed := make(chan struct{})
 	return []run.Stage{
 		{Name: "watchdog", Run: g.service.Watch},
 		{Name: "log", Run: g.log.Watch},
 		{Name: "console", Run: func(ctx context.Context) error { return g.console.Serve(ctx, g.http) }},
 		{Name: "maintain", Run: g.maintain},
+		{Name: "profile", Run: profiles.Run},
 		{Name: "acks", Run: g.intake.Run},
 		{Name: "replay", Run: func(ctx context.Context) error { return g.replay(ctx, replayed) }, Ready: replayed},
 		{Name: "land", Run: func(ctx context.Context) error {

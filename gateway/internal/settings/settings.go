@@ -42,6 +42,9 @@ const (
 	DefaultMemory = 4 * DefaultCommitBytes
 	// DefaultMaintainEvery is how often manifests are merged and snapshots expired.
 	DefaultMaintainEvery = time.Minute
+	// DefaultProfileEvery is how far behind profiles may be: a figure of a day is in no hurry, and today is read again as a
+	// whole each time.
+	DefaultProfileEvery = 15 * time.Minute
 )
 
 // Settings is the whole configuration.
@@ -53,6 +56,7 @@ type Settings struct {
 	Log      Log             `yaml:"log"`
 	Commit   Commit          `yaml:"commit"`
 	Maintain Maintain        `yaml:"maintain"`
+	Profile  Profile         `yaml:"profile"`
 }
 
 // MQTT is how devices reach the gateway: the embedded broker, which listens, or an external one.
@@ -92,6 +96,11 @@ type Maintain struct {
 	Every time.Duration `yaml:"every"`
 }
 
+// Profile says how often profiles of series and days are made.
+type Profile struct {
+	Every time.Duration `yaml:"every"` // 0s = never
+}
+
 // Default returns the configuration of a gateway that was given none.
 func Default() Settings {
 	return Settings{
@@ -102,6 +111,7 @@ func Default() Settings {
 		Log:      Log{Partitions: DefaultPartitions, Segment: DefaultSegment, ReservePercent: DefaultReserve, SharePercent: DefaultShare},
 		Commit:   Commit{Every: DefaultCommitEvery, Stretch: DefaultCommitStretch, Bytes: DefaultCommitBytes, ReservePercent: DefaultReserve},
 		Maintain: Maintain{Every: DefaultMaintainEvery},
+		Profile:  Profile{Every: DefaultProfileEvery},
 	}
 }
 
@@ -163,6 +173,9 @@ func (s *Settings) Check() error {
 	}
 	if s.Maintain.Every <= 0 {
 		bad("maintain.every", "is %s; want more than zero", s.Maintain.Every)
+	}
+	if s.Profile.Every < 0 {
+		bad("profile.every", "is %s; want more than zero, or 0s for never", s.Profile.Every)
 	}
 	return errors.Join(errs...)
 }

@@ -28,6 +28,12 @@ func literal(tok token, field iceberg.NestedField) (iceberg.Literal, error) {
 			return nil, errors.New("is compared with 'a time', as 2026-01-31 or 2026-01-31T12:00:00Z")
 		}
 		return instant(tok.text)
+	case iceberg.DateType:
+		t, err := time.Parse(time.DateOnly, tok.text)
+		if !quoted || err != nil {
+			return nil, errors.New("is compared with 'a day', as 2026-01-31")
+		}
+		return iceberg.NewLiteral(iceberg.Date(t.Unix() / (24 * 60 * 60))), nil
 	case iceberg.BooleanType:
 		switch strings.ToLower(tok.text) {
 		case "true":

@@ -25,6 +25,8 @@ func Value(a arrow.Array, row int) any {
 		return a.Value(row)
 	case *array.Timestamp:
 		return time.UnixMicro(int64(a.Value(row))).UTC()
+	case *array.Date32:
+		return a.ValueStr(row)
 	case *array.Decimal128:
 		return a.Value(row).BigInt()
 	case *array.Binary:

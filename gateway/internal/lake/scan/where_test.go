@@ -20,6 +20,7 @@ func columns() *iceberg.Schema {
 		iceberg.NestedField{ID: 6, Name: "presumed", Type: p.Bool},
 		iceberg.NestedField{ID: 7, Name: "bytes", Type: p.Binary},
 		iceberg.NestedField{ID: 8, Name: "value_int", Type: iceberg.DecimalTypeOf(20, 0)},
+		iceberg.NestedField{ID: 11, Name: "day", Type: p.Date},
 		iceberg.NestedField{ID: 9, Name: "closed", Type: &iceberg.ListType{ElementID: 10, Element: p.Int64, ElementRequired: true}},
 	)
 }
@@ -35,6 +36,7 @@ func TestWhere(t *testing.T) {
 		{"DEVICE='x'", iceberg.EqualTo(ref("device"), "x")},
 		{"event_time >= '2026-01-31'", iceberg.GreaterThanEqual(ref("event_time"), time)},
 		{"event_time < '2026-01-31T01:00:00+01:00'", iceberg.LessThan(ref("event_time"), time)},
+		{"day in ('2026-01-31', '1969-12-31')", iceberg.IsIn(ref("day"), iceberg.Date(20484), iceberg.Date(-1))},
 		{"value > -1.5e3", iceberg.GreaterThan(ref("value"), -1500.0)},
 		{"value > 1", iceberg.GreaterThan(ref("value"), 1.0)},
 		{"seq <= 9007199254740993", iceberg.LessThanEqual(ref("seq"), int64(9007199254740993))},
