@@ -145,12 +145,6 @@ func (r *reader) enum(s *Series, words []word, at string) {
 	s.enum = values
 }
 
-// misnamed are units under names that nothing converts from, and their names in SenML. Read only.
-var misnamed = map[string]string{
-	"°c": "Cel", "degc": "Cel", "celsius": "Cel", "°f": "degF", "fahrenheit": "degF", "kelvin": "K", "percent": "%",
-	"rh": "%RH", "% rh": "%RH", "volt": "V", "ampere": "A", "watt": "W", "lux": "lx", "°": "deg", "µt": "uT", "µg/m3": "ug/m3", "sec": "s",
-}
-
 // limits reads the rules of our own.
 func (r *reader) limits(s *Series, ext *seriesExtensions, at string) {
 	numeric := s.Kind == Number || s.Kind == Integer
@@ -174,7 +168,7 @@ func (r *reader) limits(s *Series, ext *seriesExtensions, at string) {
 	if s.Stuck > 0 && !numeric && s.Kind != Boolean {
 		r.bad(at, "stuck needs logicalType: number, integer or boolean")
 	}
-	if name, wrong := misnamed[strings.ToLower(ext.Unit)]; wrong {
+	if name := canonical(ext.Unit); name != ext.Unit {
 		r.bad(at, "unit: write %s, the name that SenML has for %q", name, ext.Unit)
 	}
 	if ext.Unit != "" && !numeric {

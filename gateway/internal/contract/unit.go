@@ -55,7 +55,7 @@ type Conversion struct {
 
 // conversion returns how to turn from into to. ok is false when they do not lie on one scale.
 func conversion(from, to string) (c Conversion, ok bool) {
-	if from == to {
+	if from = canonical(from); from == to {
 		return Conversion{num: 1, den: 1}, true
 	}
 	a, known := units[from]
@@ -70,6 +70,20 @@ func conversion(from, to string) (c Conversion, ok bool) {
 		c.num, c.den = 1, 1
 	}
 	return c, true
+}
+
+// canonical returns the name that we know a unit by.
+func canonical(unit string) string {
+	if name, wrong := misnamed[strings.ToLower(unit)]; wrong {
+		return name
+	}
+	return unit
+}
+
+// misnamed are units under names that devices write but SenML does not have, and their names there. Read only.
+var misnamed = map[string]string{
+	"°c": "Cel", "degc": "Cel", "celsius": "Cel", "°f": "degF", "fahrenheit": "degF", "kelvin": "K", "percent": "%",
+	"rh": "%RH", "% rh": "%RH", "volt": "V", "ampere": "A", "watt": "W", "lux": "lx", "°": "deg", "µt": "uT", "µg/m3": "ug/m3", "sec": "s",
 }
 
 // decimal reports whether only the decimal point moves, and how far.
@@ -169,7 +183,7 @@ func (c Conversion) column(col *record.Column, unit string, cells int) *record.C
 			}
 		}
 		return &out
-	case decimal && shift > 0 && shift < 19:
+	case decimal && shift >= 0 && shift < 19:
 		return scaled(&out, shift, cells)
 	}
 	out.Kind, out.Floats, out.Ints, out.Uints = record.Float, make([]float64, cells), nil, nil

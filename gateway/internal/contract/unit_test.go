@@ -70,6 +70,8 @@ func TestConversionIsExact(t *testing.T) {
 		{"ms", "s", 1e-9, 1e-12},
 		{"V", "mV", 1.2345678901, 1234.5678901},
 		{"dBm", "dBW", 14.2, -15.8},
+		{"°C", "K", 21.7, 294.85},
+		{"°C", "Cel", 21.7, 21.7},
 		{"deg", "rad", 180, math.Pi},
 		{"V", "mV", math.MaxFloat64, math.Inf(1)},
 	} {
@@ -117,6 +119,7 @@ func TestIntegersKeepTheirDigits(t *testing.T) {
 		{"finer, too large", "km", "m", ints(math.MaxInt64 / 999), "unit/flag", int64(math.MaxInt64 / 999)},
 		{"coarser", "ms", "s", ints(1500), ".", 1.5},
 		{"coarser, beyond 2^53", "ms", "s", ints(big + 1), "unit/flag", int64(big + 1)},
+		{"another name", "sec", "s", ints(big), ".", int64(big)},
 		{"offset", "K", "Cel", ints(300), ".", 26.85},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
