@@ -1,17 +1,20 @@
 package lake
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/iceberg-go"
+	icecat "github.com/apache/iceberg-go/catalog"
 	icetable "github.com/apache/iceberg-go/table"
 
 	"github.com/headwater-iot/headwater/gateway/internal/lake/rowfile"
+	"github.com/headwater-iot/headwater/gateway/internal/lake/schema"
 	"github.com/headwater-iot/headwater/gateway/internal/table"
 )
 
@@ -152,9 +155,54 @@ func (l *Lake) Profiles(ctx context.Context, day int32) ([]table.Profile, error)
 	if err != nil {
 		return nil, err
 	}
+	return profiles(ctx, t, ofDays(day))
+}
+
+// ProfileRequest says which rows of `profile` to read.
+type ProfileRequest struct {
+	Device, Series string // "" = all
+	Day            int32
+	AllDays        bool
+}
+
+// Profiles returns rows of `profile`, in the order of device, series and day.
+func (r *Reader) Profiles(ctx context.Context, req ProfileRequest) ([]table.Profile, error) {
+	t, err := r.cat.LoadTable(ctx, schema.Identifier(table.Profiles))
+	if errors.Is(err, icecat.ErrNoSuchTable) {
+		return nil, nil // of an earlier version, which no later one has opened yet
+	}
+	if err != nil {
+		return nil, err
+	}
+	filter := everything()
+	if req.Device != "" {
+		filter = iceberg.NewAnd(filter, iceberg.EqualTo(iceberg.Reference("device"), req.Device))
+	}
+	if req.Series != "" {
+		filter = iceberg.NewAnd(filter, iceberg.EqualTo(iceberg.Reference("series"), req.Series))
+	}
+	if !req.AllDays {
+		filter = iceberg.NewAnd(filter, ofDays(req.Day))
+	}
+	rows, err := profiles(ctx, t, filter)
+	slices.SortFunc(rows, func(a, b table.Profile) int {
+		return cmp.Or(cmp.Compare(a.Device, b.Device), cmp.Compare(a.Series, b.Series), cmp.Compare(a.Day, b.Day))
+	})
+	return rows, err
+}
+
+// ofDays is the filter of rows of `profile` of any of days.
+func ofDays(days ...int32) iceberg.BooleanExpression {
+	dates := make([]iceberg.Date, len(days))
+	for i, d := range days {
+		dates[i] = iceberg.Date(d)
+	}
+	return iceberg.IsIn(iceberg.Reference("day"), dates...)
+}
+
+func profiles(ctx context.Context, t *icetable.Table, filter iceberg.BooleanExpression) ([]table.Profile, error) {
 	var all []table.Profile
-	filter := iceberg.EqualTo(iceberg.Reference("day"), iceberg.Date(day))
-	err = scanTable(ctx, t, filter, func(batch arrow.RecordBatch) error {
+	err := scanTable(ctx, t, filter, func(batch arrow.RecordBatch) error {
 		rows, err := rowfile.ReadProfiles(batch)
 		all = append(all, rows...)
 		return err
@@ -177,28 +225,18 @@ func (l *Lake) ReplaceProfiles(ctx context.Context, days []int32, rows []table.P
 	if err != nil {
 		return err
 	}
-	gone := make(map[int32]bool)
-	for _, d := range days {
-		gone[d] = true
+	for _, r := range rows {
+		if !slices.Contains(days, r.Day) {
+			panic("lake: a profile of a day that is not replaced")
+		}
 	}
-	ch := change{table: t}
-	var dates []iceberg.Date
-	for _, d := range slices.Sorted(maps.Keys(gone)) {
-		dates = append(dates, iceberg.Date(d))
-	}
-	tasks, err := t.Scan(icetable.WithRowFilter(iceberg.IsIn(iceberg.Reference("day"), dates...))).PlanFiles(ctx)
+	tasks, err := t.Scan(icetable.WithRowFilter(ofDays(days...))).PlanFiles(ctx)
 	if err != nil {
 		return fmt.Errorf("find files of profiles: %w", err)
 	}
+	ch := change{table: t}
 	for _, task := range tasks {
-		if gone[dayIn(task.File)] {
-			ch.remove = append(ch.remove, task.File)
-		}
-	}
-	for _, r := range rows {
-		if !gone[r.Day] {
-			panic("lake: a profile of a day that is not replaced")
-		}
+		ch.remove = append(ch.remove, task.File) // a file is of one day
 	}
 	if ch.add, err = rowfile.WriteProfiles(ctx, t, rows); err != nil {
 		return fmt.Errorf("table %s: %w", table.Profiles, err)

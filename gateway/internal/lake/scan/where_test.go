@@ -86,6 +86,7 @@ func TestWhereRefuses(t *testing.T) {
 		{"quality = 3000000000", 10, "32 bits"},
 		{"event_time > 5", 13, "2026-01-31"},
 		{"event_time > 'yesterday'", 13, "is no time"},
+		{"day = '31 January'", 6, "2026-01-31"},
 		{"bytes = 'xy'", 8, "hex"},
 		{"presumed = 1", 11, "true or false"},
 		{"closed = 1", 9, "no literal"},
