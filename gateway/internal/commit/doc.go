@@ -21,7 +21,8 @@
 // with the next that does, or when there are maxIdle of them, so that the log can be trimmed.
 //
 // A batch of more days than a group may touch lands in parts. What is behind it in its partition waits; other partitions
-// land in the same commits, and several such batches take turns (TestManyDaysLeaveRoomForOthers).
+// land in the same commits, and several such batches take turns (TestManyDaysLeaveRoomForOthers). Of what waits a quarter of
+// Bytes is kept in memory; the rest is read from the log again when its turn comes (TestMuchBehindManyDaysLeavesRoomForOthers).
 //
 // What can be lost: nothing that is in the log. When the program stops, what has been gathered is committed if the
 // lake takes it within StopWithin, and read again from the log otherwise.

@@ -93,12 +93,23 @@ func (l *Loop) reign(ctx context.Context) (progress bool, err error) {
 		return false, err
 	}
 	l.trim(marks) // the last run may have ended between a commit and its trim, and a full log has no next commit
+	for again := true; again && err == nil; {
+		var landed bool
+		marks, landed, again, err = l.land(ctx, marks)
+		progress = progress || landed
+	}
+	return progress, err
+}
+
+// land reads the log from marks on and lands it until something is in doubt, or until it has to be read again because
+// records were let go. It returns how far it came.
+func (l *Loop) land(ctx context.Context, marks table.Marks) (at table.Marks, progress, again bool, err error) {
 	records, err := l.cfg.Log.ReadFrom(marks)
 	if err != nil {
-		return false, fmt.Errorf("read log from %v: %w", marks.Next, err)
+		return marks, false, false, fmt.Errorf("read log from %v: %w", marks.Next, err)
 	}
 	open, stop := context.WithCancel(ctx)
-	s := &stream{opened: make(chan *land.Opened)} // handed over: what is open is bounded by the workers
+	s := &stream{opened: make(chan *land.Opened), shed: map[int]bool{}} // handed over: what is open is bounded by the workers
 	var reading sync.WaitGroup
 	var readErr error // valid after reading.Wait
 	reading.Go(func() { readErr = l.cfg.Lander.Open(open, records, s.opened) })
@@ -117,28 +128,30 @@ func (l *Loop) reign(ctx context.Context) (progress bool, err error) {
 	for !s.ended {
 		group, err := l.gather(ctx, marks, s)
 		if err != nil {
-			return progress, err
+			return marks, progress, false, err
 		}
 		if group.Empty() && group.Records() < maxIdle {
 			continue // the stream has ended
 		}
 		if err := l.commit(ctx, group); err != nil {
-			return progress, err
+			return marks, progress, false, err
 		}
 		progress, marks = true, group.Marks()
 	}
-	if s.err != nil {
-		return progress, s.err
+	if s.err != nil || s.again {
+		return marks, progress, s.again, s.err
 	}
 	reading.Wait()
-	return progress, readErr
+	return marks, progress, false, readErr
 }
 
 // stream is what comes of the log, decoded and in order.
 type stream struct {
 	opened  chan *land.Opened
 	waiting []*land.Opened // did not fit the last group
+	shed    map[int]bool   // partitions of which what is behind the record in front was let go
 	ended   bool           // nothing comes any more
+	again   bool           // because the log has to be read again
 	err     error          // why, if landing knows
 }
 
@@ -169,8 +182,11 @@ func (l *Loop) gather(ctx context.Context, marks table.Marks, s *stream) (*land.
 			return g, nil
 		}
 		if held.has(o.Partition) {
+			if s.shed[o.Partition] {
+				continue
+			}
 			if held.add(o); held.bytes > l.cfg.Bytes/4 {
-				return g, nil
+				s.shed[held.shed()] = true
 			}
 			continue
 		}
@@ -194,6 +210,10 @@ func (l *Loop) gather(ctx context.Context, marks table.Marks, s *stream) (*land.
 			continue
 		}
 		l.cfg.answer(g.Answers())
+		if s.shed[o.Partition] { // the record in front has landed
+			s.ended, s.again = true, true
+			return g, nil
+		}
 		if g.Empty() {
 			l.flush(ctx)
 		}
