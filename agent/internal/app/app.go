@@ -116,7 +116,7 @@ func (a *App) close() error {
 		if err := a.outbox.Close(); err != nil {
 			errs = append(errs, fmt.Errorf("close outbox: %w", err))
 		} else if a.ring != "" {
-			_ = os.RemoveAll(a.ring) // all of it is on flash; memory that stays is no loss
+			_ = os.Remove(a.ring) // empty when all is on flash; what flash did not take waits in it for the next start
 		}
 	}
 	if a.lock != nil {

@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/headwater-iot/headwater/agent/internal/ring"
@@ -95,7 +96,8 @@ func (o *Outbox) write(id record.Epoch, batches []segment.Batch) (done int, err 
 	e := o.find(id)
 	for done < len(batches) {
 		rest := batches[done:]
-		if err := o.room(segment.Cost(rest)); err != nil {
+		_, starts := o.store.Starts(id, rest[0].First)
+		if err := o.room(segment.Cost(rest), starts); err != nil {
 			return done, err
 		}
 		if name, starts := o.store.Starts(id, rest[0].First); starts {
@@ -162,21 +164,27 @@ func (o *Outbox) release(gone func(*held) bool) {
 	o.held = left
 }
 
-// room makes sure that bytes fit, giving up the oldest segments if they must. flash is held.
-func (o *Outbox) room(bytes int64) error {
+// room makes sure that bytes fit, and a new file if one is needed, giving up the oldest segments if they must. What
+// others have taken of the card is not won back so: nothing is given up unless that makes the room. flash is held.
+func (o *Outbox) room(bytes int64, newFile bool) error {
 	for {
 		free, inodes, err := segment.Space(o.dir())
 		if err != nil {
 			return err
 		}
-		if o.store.Bytes()+bytes <= o.cfg.Quota && free >= o.cfg.Reserve+bytes && inodes >= minInodes {
+		segs := o.store.Segments()
+		files := !newFile || inodes >= minInodes
+		if o.store.Bytes()+bytes <= o.cfg.Quota && free >= o.cfg.Reserve+bytes && files {
 			return nil
 		}
-		if len(o.store.Segments()) == 0 {
-			o.conds.board.Raise(o.conds.full, errNoRoom.Error())
-			return errNoRoom
+		helps := free+o.store.Bytes() >= o.cfg.Reserve+bytes && (files || inodes+uint64(len(segs)) >= minInodes)
+		if len(segs) == 0 || !helps {
+			err := fmt.Errorf("%w: %s has %d bytes and %d inodes free, %d and %d of which are left to others; free some, or change outbox.reserve or outbox.quota",
+				errNoRoom, o.dir(), free, inodes, o.cfg.Reserve, minInodes)
+			o.conds.board.Raise(o.conds.full, err.Error())
+			return err
 		}
-		if err := o.dropOldest(o.store.Segments()[0]); err != nil {
+		if err := o.dropOldest(segs[0]); err != nil {
 			return err
 		}
 	}

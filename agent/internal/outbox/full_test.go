@@ -110,6 +110,30 @@ func TestNoFlashAtAll(t *testing.T) {
 	}
 }
 
+// TestNothingIsGivenUpForOthers: others fill the card. What is on it stays, for its room would not be enough; what comes
+// waits in the ring, and goes to flash when there is room again.
+func TestNothingIsGivenUpForOthers(t *testing.T) {
+	cfg := config(t)
+	o := mustOpen(t, cfg)
+	appendRows(t, o, 0, 100)
+	flushAll(t, o)
+	reserve := o.cfg.Reserve
+	o.cfg.Reserve = 1 << 60
+	appendRows(t, o, 100, 200)
+	flushAll(t, o)
+	if len(o.gaps) != 0 || len(o.held) == 0 || !raised(cfg.Health, "outbox-full") {
+		t.Fatalf("%d gaps, %d batches in the ring, said: %v", len(o.gaps), len(o.held), raised(cfg.Health, "outbox-full"))
+	}
+	o.cfg.Reserve = reserve
+	flushAll(t, o)
+	if len(o.held) != 0 {
+		t.Fatalf("%d batches stay in the ring", len(o.held))
+	}
+	l := newLake(t)
+	l.drain(o)
+	l.wantRows(0, 200)
+}
+
 // TestGapOnItsWayDoesNotChange: the gateway would see other bytes under the same seqs.
 func TestGapOnItsWayDoesNotChange(t *testing.T) {
 	o := mustOpen(t, config(t))

@@ -124,7 +124,8 @@ func TestSegmentThatCannotBeForgotten(t *testing.T) {
 	func() {
 		o.flash.Lock()
 		defer o.flash.Unlock()
-		_ = o.room(1 << 60) // wants all the room there is
+		o.cfg.Quota = 1 // everything has to go
+		_ = o.room(1, true)
 	}()
 	wantHello(t, o)
 	kill2(o)
