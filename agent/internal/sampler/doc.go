@@ -19,7 +19,10 @@
 //   - S5. No row comes with a time before what Promise said
 //     (TestPromiseCoversReadsThatRun).
 //   - S6. Run returns only when all it started has ended, but for reads that hang
-//     in the kernel; those it names in the log (TestStopDoesNotWaitForAHungRead).
+//     in the kernel; those it names in the log (TestStopDoesNotWaitForAHungRead), as it
+//     does sources that do not end (TestStopDoesNotWaitForAHungSource).
+//   - S7. A sensor that gives some of its series only is well, and shows why
+//     (TestPartialReadSaysWhy).
 //
 // A number that is not finite becomes a null cell with quality read_error and
 // suspect: NaN is a driver's word for failure, and one NaN in a sum would take

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/headwater-iot/headwater/shared/health"
@@ -17,6 +18,8 @@ const (
 	returnGrace = 250 * time.Millisecond
 	// stopGrace is how long a stopping sampler waits for a read that hangs.
 	stopGrace = time.Second
+	// sourceGrace is how long it waits for a source: a program may take a second to end when asked, and one to be ended.
+	sourceGrace = 5 * time.Second
 	// failingHold keeps a single bad read out of the health page.
 	failingHold = 5 * time.Second
 
@@ -37,6 +40,9 @@ const (
 // errHung is what a tick finds while an abandoned read has not returned.
 var errHung = errors.New("the previous read has not returned")
 
+// errLeft is what a source gets for a row that it emits after it was left behind.
+var errLeft = errors.New("the agent has stopped")
+
 // line is one sensor with its schedule. One goroutine, that of run, owns it.
 type line struct {
 	s      *Sampler
@@ -49,6 +55,7 @@ type line struct {
 	stuck    *meter.Counter
 	moved    []motion // by cell
 	failing  *health.Condition
+	partial  *health.Condition
 	hanging  *health.Condition
 	standing *health.Condition
 	complain throttle
@@ -73,6 +80,10 @@ func newLine(s *Sampler, sensor Sensor) (*line, error) {
 		s: s, sensor: sensor, index: map[string]int{}, errs: map[string]*meter.Counter{},
 		failing: &health.Condition{
 			Code: "sensor-failing-" + sensor.Name, Title: "sensor " + sensor.Name + " cannot be read",
+			Severity: health.Warning, Hold: failingHold,
+		},
+		partial: &health.Condition{
+			Code: "sensor-partial-" + sensor.Name, Title: "sensor " + sensor.Name + " gives some of its series only",
 			Severity: health.Warning, Hold: failingHold,
 		},
 		hanging: &health.Condition{
@@ -127,23 +138,53 @@ func (l *line) run(ctx context.Context) {
 	}
 }
 
-// runSource lets a source run until it ends.
+// runSource lets a source run until it ends. One that does not end when ctx does is left behind by name, as a read is.
 func (l *line) runSource(ctx context.Context) {
 	l.set("ok", nil)
 	if w, ok := l.sensor.Source.(Watched); ok {
 		w.Watch(l.fares)
 	}
-	err := l.sensor.Source.Run(ctx, func(row record.Row) error {
-		if !row.Absolute && row.Unit == 0 {
-			row.Unit, row.Time = record.Milli, l.s.begin(l)/1000
-			defer l.s.end(l)
-		}
-		if err := l.s.accept(row); err != nil {
-			l.s.m.appendErrors.Inc()
-			return err
-		}
-		return nil
-	})
+	var left atomic.Bool
+	ended := make(chan error, 1) // room for an end that nobody waits for
+	go func() {
+		ended <- l.sensor.Source.Run(ctx, func(row record.Row) error {
+			if left.Load() {
+				return errLeft
+			}
+			return l.emit(row)
+		})
+	}()
+	select {
+	case err := <-ended:
+		l.sourceEnded(ctx, err)
+		return
+	case <-ctx.Done():
+	}
+	grace := time.NewTimer(sourceGrace)
+	defer grace.Stop()
+	select {
+	case <-ended:
+	case <-grace.C:
+		left.Store(true)
+		l.s.config.Logger.Warn("a source does not end and is left behind", "sensor", l.sensor.Name)
+	}
+}
+
+// emit takes a row of a source.
+func (l *line) emit(row record.Row) error {
+	if !row.Absolute && row.Unit == 0 {
+		row.Unit, row.Time = record.Milli, l.s.begin(l)/1000
+		defer l.s.end(l)
+	}
+	if err := l.s.accept(row); err != nil {
+		l.s.m.appendErrors.Inc()
+		return err
+	}
+	return nil
+}
+
+// sourceEnded shows why a source has no more rows.
+func (l *line) sourceEnded(ctx context.Context, err error) {
 	switch {
 	case ctx.Err() != nil:
 	case err != nil:
@@ -158,7 +199,7 @@ func (l *line) runSource(ctx context.Context) {
 // fares shows why a source gives no rows, or with nil that it gives them.
 func (l *line) fares(err error) {
 	if err == nil {
-		l.recovered()
+		l.recovered(nil)
 		return
 	}
 	l.s.config.Health.Raise(l.failing, err.Error())
@@ -201,7 +242,7 @@ func (l *line) tick(ctx context.Context) {
 	if a.reason == "" {
 		row.Time = a.at / 1000
 		row.Cells = l.cells(a.cells, a.at)
-		l.recovered()
+		l.recovered(a.err)
 	} else {
 		row.Cells = append([]record.Cell(nil), l.failed...)
 		l.errs[a.reason].Add(uint64(len(row.Cells)))
@@ -270,11 +311,20 @@ func (l *line) blame(a answer) {
 	}
 }
 
-// recovered shows that the sensor was read.
-func (l *line) recovered() {
+// recovered shows that the sensor was read, though perhaps not all of it.
+func (l *line) recovered(missing error) {
 	l.s.config.Health.Clear(l.failing)
-	if before := l.set("ok", nil); before != "ok" && before != "starting" {
+	if before := l.set("ok", missing); before != "ok" && before != "starting" {
 		l.s.config.Logger.Info("sensor is read again", "sensor", l.sensor.Name)
+	}
+	if missing == nil {
+		l.s.config.Health.Clear(l.partial)
+		return
+	}
+	l.s.config.Health.Raise(l.partial, missing.Error())
+	if held, ok := l.complain.allow(); ok {
+		l.s.config.Logger.Warn("some readings of a sensor are null; the others are good",
+			"sensor", l.sensor.Name, "held_back", held, "error", missing)
 	}
 }
 

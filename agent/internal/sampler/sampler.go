@@ -15,7 +15,8 @@ import (
 )
 
 // Driver reads one sensor. Read is called by one goroutine at a time and should
-// return soon after its ctx ends. An error means that nothing was read. If the
+// return soon after its ctx ends. An error without cells means that nothing was
+// read, one beside cells says why the others are missing. If the
 // driver has Close() error, the same goroutine calls it.
 type Driver interface {
 	Read(ctx context.Context) ([]record.Cell, error)

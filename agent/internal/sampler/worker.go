@@ -39,7 +39,7 @@ type answer struct {
 	cells  []record.Cell
 	at     int64  // us since boot, the middle of the read
 	reason string // "" = read
-	err    error
+	err    error  // beside cells: why others are missing
 }
 
 func newWorker(open func(context.Context) (Driver, error), clock Clock) *worker {
@@ -68,9 +68,9 @@ func (w *worker) serve(ctx context.Context) answer {
 	}
 	from := w.clock.Monotonic()
 	cells, err := w.read(ctx)
-	if err == nil {
+	if err == nil || len(cells) > 0 {
 		w.failures, w.pause = 0, firstPause
-		return answer{cells: cells, at: from + (w.clock.Monotonic()-from)/2}
+		return answer{cells: cells, err: err, at: from + (w.clock.Monotonic()-from)/2}
 	}
 	if w.failures++; w.failures >= reopenAfter {
 		w.last = errors.Join(err, w.close())

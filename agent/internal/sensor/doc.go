@@ -24,7 +24,8 @@
 // Read is called by one goroutine at a time, at each tick of the sensor's
 // schedule. It returns cells of announced series in any order. What it leaves
 // out becomes a null reading; so does a number that is not finite. An error
-// means that nothing was read. Read should return soon after its ctx ends: a
+// without cells means that nothing was read; one beside cells says why others are
+// missing, and is shown. Read should return soon after its ctx ends: a
 // Read that does not is abandoned, its sensor is shown as hung and is not asked
 // again until it returns; it never holds up another sensor or the stop of the
 // agent. After repeated errors the driver is closed and opened anew, with a

@@ -8,7 +8,9 @@ import (
 	"github.com/headwater-iot/headwater/shared/record"
 )
 
-// Driver reads one sensor. The sampler calls Read from one goroutine at a time.
+// Driver reads one sensor. The sampler calls Read from one goroutine at a time. An
+// error without cells means that nothing was read, one beside cells says why the
+// others are missing.
 // A Driver that also has Close() error is closed by that same goroutine.
 type Driver interface {
 	Read(ctx context.Context) ([]record.Cell, error)

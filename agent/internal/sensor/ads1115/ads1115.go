@@ -89,9 +89,10 @@ func (d *Device) finish(w, _ []byte) error {
 	}
 }
 
-// Read converts every channel, one after the other. One that is over its range is absent.
+// Read converts every channel, one after the other. One that is over its range is null, and the error says so.
 func (d *Device) Read(ctx context.Context) ([]record.Cell, error) {
 	out := make([]record.Cell, 0, len(d.inputs))
+	var over error
 	for _, in := range d.inputs {
 		var sample analog.Sample
 		err := d.bus.Do(ctx, func() (err error) {
@@ -105,11 +106,13 @@ func (d *Device) Read(ctx context.Context) ([]record.Cell, error) {
 			}
 			return nil, fmt.Errorf("read input %s of ADS1115 at %#x: %w", in.Input, d.addr, err)
 		}
-		if cell, ok := in.cell(sample.Raw); ok {
-			out = append(out, cell)
+		cell, ok := in.cell(sample.Raw)
+		if !ok {
+			over = errors.Join(over, fmt.Errorf("input %s of ADS1115 at %#x is at the end of its range of %v V", in.Input, d.addr, in.full()))
 		}
+		out = append(out, cell)
 	}
-	return out, nil
+	return out, over
 }
 
 // Close closes the bus. The chip sleeps between conversions by itself.
@@ -118,7 +121,7 @@ func (d *Device) Close() error { return d.bus.Close() }
 // cell turns a count into a reading; false where the input is over the range.
 func (c Channel) cell(raw int32) (record.Cell, bool) {
 	if raw >= math.MaxInt16 || raw <= math.MinInt16 {
-		return record.Cell{}, false
+		return record.FailedCell(c.series(), c.unit(), record.Float), false
 	}
 	// A count is a whole number of 10^-10 V: full is in uV, and 2^15 divides 10^4 full.
 	volts := sensor.Decimal(int64(raw)*int64(microvolts(c.full()))*10_000/32768, 10)

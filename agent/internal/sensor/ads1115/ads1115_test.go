@@ -28,8 +28,8 @@ func TestDataSheet(t *testing.T) {
 		{0x00, 0x00, []record.Cell{record.FloatCell("bridge", "V", 0)}},
 		{0xFF, 0xFF, []record.Cell{record.FloatCell("bridge", "V", -0.0000625)}},
 		{0x40, 0x00, []record.Cell{record.FloatCell("bridge", "V", 1.024)}},
-		{0x7F, 0xFF, []record.Cell{}}, // full scale and all above
-		{0x80, 0x00, []record.Cell{}},
+		{0x7F, 0xFF, []record.Cell{record.FailedCell("bridge", "V", record.Float)}}, // full scale and all above
+		{0x80, 0x00, []record.Cell{record.FailedCell("bridge", "V", record.Float)}},
 	} {
 		b := &i2ctest.Playback{DontPanic: true, Ops: []i2ctest.IO{
 			{Addr: 0x48, W: []byte{1}, R: []byte{0x85, 0x83}},
@@ -44,7 +44,7 @@ func TestDataSheet(t *testing.T) {
 				t.Fatal(err)
 			}
 			got, err := d.Read(t.Context())
-			if diff := cmp.Diff(tc.want, got); diff != "" || err != nil {
+			if diff := cmp.Diff(tc.want, got); diff != "" || (err != nil) != tc.want[0].Null {
 				t.Errorf("%x %x: %v (-want +got):\n%s", tc.high, tc.low, err, diff)
 			}
 			if err := d.Close(); err != nil {
@@ -104,7 +104,7 @@ func TestClippedIsAbsent(t *testing.T) {
 			t.Fatal(err)
 		}
 		cells, err := d.Read(t.Context())
-		if err != nil || len(cells) != 1 || cells[0].Series != "voltage3" {
+		if err == nil || len(cells) != 2 || !cells[0].Null || cells[1].Null || cells[1].Series != "voltage3" {
 			t.Errorf("1.1 V at a range of 0.256 V gave %+v, %v", cells, err)
 		}
 	})

@@ -131,7 +131,7 @@ func thermometers(wire onewire.Bus) (roms []onewire.Address, err error) {
 }
 
 // Read lets all thermometers measure at once and asks each for its result. One that
-// does not answer well is absent; when none does, that is an error.
+// does not answer well is absent, and the error says why.
 func (d *Device) Read(ctx context.Context) (out []record.Cell, err error) {
 	err = d.bus.Do(ctx, func() (err error) {
 		if d.broken {
@@ -143,14 +143,13 @@ func (d *Device) Read(ctx context.Context) (out []record.Cell, err error) {
 		d.broken = err != nil && !onTheWire(err)
 		return err
 	})
-	if err == nil && len(out) == 0 {
-		err = errSilent
-		for _, p := range d.probes {
-			err = errors.Join(err, fmt.Errorf("%s: %w", name(p.rom), p.err))
-		}
+	if err != nil {
+		out = nil // half a round
+	} else {
+		err = d.silent(len(out))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read the 1-wire bus of the DS2482 at %#x: %w", d.addr, err)
+		return out, fmt.Errorf("read the 1-wire bus of the DS2482 at %#x: %w", d.addr, err)
 	}
 	return out, nil
 }
@@ -177,6 +176,19 @@ func (d *Device) measure(ctx context.Context) (out []record.Cell, err error) {
 		return err
 	})
 	return out, err
+}
+
+// silent says which thermometers did not answer well, and why.
+func (d *Device) silent(answered int) (err error) {
+	if answered == 0 {
+		err = errSilent
+	}
+	for _, p := range d.probes {
+		if p.err != nil {
+			err = errors.Join(err, fmt.Errorf("%s: %w", name(p.rom), p.err))
+		}
+	}
+	return err
 }
 
 // errSilent is what a wire with no good answer is.

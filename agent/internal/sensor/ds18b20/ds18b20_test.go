@@ -152,7 +152,7 @@ func TestProbesFailByThemselves(t *testing.T) {
 			for _, c := range cells {
 				got = append(got, c.Series)
 			}
-			if diff := cmp.Diff(series, got); diff != "" || (err == nil) != (len(series) > 0) {
+			if diff := cmp.Diff(series, got); diff != "" || (err == nil) != (len(series) == 3) {
 				t.Errorf("%s: %v (-want +got):\n%s", when, err, diff)
 			}
 		}

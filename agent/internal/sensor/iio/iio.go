@@ -229,8 +229,8 @@ func (d *Device) Read(ctx context.Context) ([]record.Cell, error) {
 		}
 		out = append(out, record.FloatCell(c.series, c.unit, v))
 	}
-	if len(out) == 0 {
-		return nil, fmt.Errorf("read IIO device %s: %w", d.name, errors.Join(errs...))
+	if len(errs) > 0 {
+		return out, fmt.Errorf("read IIO device %s: %w", d.name, errors.Join(errs...))
 	}
 	return out, nil
 }

@@ -85,7 +85,7 @@ func find(s Settings, statfs func(string) (space, error)) (*Machine, error) {
 // Announce returns the series that were there when the agent started.
 func (m *Machine) Announce() []record.Cell { return m.announce }
 
-// Read reads all that is still there. It is an error only if nothing is.
+// Read reads all that is still there. The error says what is not.
 func (m *Machine) Read(ctx context.Context) ([]record.Cell, error) {
 	out := make([]record.Cell, 0, len(m.announce))
 	var errs []error
@@ -100,8 +100,8 @@ func (m *Machine) Read(ctx context.Context) ([]record.Cell, error) {
 		}
 		out = append(out, cells...)
 	}
-	if len(out) == 0 {
-		return nil, fmt.Errorf("read the machine: %w", errors.Join(errs...))
+	if len(errs) > 0 {
+		return out, fmt.Errorf("read the machine: %w", errors.Join(errs...))
 	}
 	return out, nil
 }

@@ -104,7 +104,7 @@ func TestWhatIsGoneIsLeftOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	cells, err := m.Read(t.Context())
-	if err != nil || len(cells) == 0 || len(cells) >= len(m.Announce()) {
+	if err == nil || len(cells) == 0 || len(cells) >= len(m.Announce()) {
 		t.Fatalf("%d of %d cells, %v", len(cells), len(m.Announce()), err)
 	}
 	for _, c := range cells {

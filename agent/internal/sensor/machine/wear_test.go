@@ -103,7 +103,7 @@ func TestBadFilesOfThrottlingAndWear(t *testing.T) {
 			}
 		}
 		cells, err := m.Read(t.Context())
-		if diff := cmp.Diff(want, lines(cells)); diff != "" || err != nil {
+		if diff := cmp.Diff(want, lines(cells)); diff != "" || err == nil {
 			t.Errorf("%s %q: %v\n%s", bad.path, bad.text, err, diff)
 		}
 		if err := errors.Join(os.Remove(path), os.WriteFile(path, good, 0o600)); err != nil {
@@ -127,7 +127,7 @@ func TestWhatFailsIsNoValue(t *testing.T) {
 		}
 	}
 	cells, err := m.Read(t.Context())
-	if diff := cmp.Diff("mmcblk2_life_used_a [%] int 30\n", lines(cells)); err != nil || diff != "" {
+	if diff := cmp.Diff("mmcblk2_life_used_a [%] int 30\n", lines(cells)); err == nil || diff != "" {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 }

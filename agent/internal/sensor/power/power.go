@@ -148,8 +148,8 @@ func (d *Sensor) Read(ctx context.Context) ([]record.Cell, error) {
 		}
 		out = append(out, cell)
 	}
-	if len(out) == 0 {
-		return nil, fmt.Errorf("read power supply: %w", errors.Join(errs...))
+	if len(errs) > 0 {
+		return out, fmt.Errorf("read power supply: %w", errors.Join(errs...))
 	}
 	return out, nil
 }

@@ -127,8 +127,12 @@ func judge(p sensor.Plan, got []record.Cell, err error) Result {
 		c.Series, c.Unit = p.Prefix+announced.Series, announced.Unit
 		r.Cells = append(r.Cells, c)
 	}
-	if err == nil && len(missing) > 0 {
+	switch {
+	case len(missing) == 0:
+	case err == nil:
 		r.Err = fmt.Errorf("%w %s", ErrNull, strings.Join(missing, ", "))
+	case len(got) > 0:
+		r.Err = fmt.Errorf("%w %s: %w", ErrNull, strings.Join(missing, ", "), err)
 	}
 	return r
 }

@@ -142,8 +142,8 @@ func (d *Device) Read(ctx context.Context) ([]record.Cell, error) {
 		cell.Quality = quality
 		out = append(out, cell)
 	}
-	if len(out) == 0 {
-		return nil, fmt.Errorf("read 1-wire: %w", errors.Join(errs...))
+	if len(errs) > 0 {
+		return out, fmt.Errorf("read 1-wire: %w", errors.Join(errs...))
 	}
 	return out, nil
 }

@@ -154,7 +154,7 @@ func TestChipThatComesAndGoes(t *testing.T) {
 	if err := syscall.Mkfifo(filepath.Join(root, devices, other, "w1_slave"), 0o600); err != nil {
 		t.Skipf("no named pipes here: %v", err)
 	}
-	if cells, err := d.Read(t.Context()); err != nil || len(cells) != 1 || cells[0].Series != "inlet" {
+	if cells, err := d.Read(t.Context()); err == nil || len(cells) != 1 || cells[0].Series != "inlet" {
 		t.Errorf("%+v, %v", cells, err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
