@@ -6,6 +6,11 @@
 //	headwater-gateway tables --data DIR [--json]
 //	headwater-gateway scan   --data DIR TABLE [--columns a,b] [--where "..."] [--limit N]
 //	headwater-gateway ledger --data DIR [--device X] [--json]
+//	headwater-gateway profile --data DIR [--device X] [--series S] [--day D] [--json]
+//	headwater-gateway contract check FILE...
+//	headwater-gateway contract diff OLD NEW
+//	headwater-gateway contract init --data DIR [--device X] [--out FILE]
+//	headwater-gateway contract words
 //	headwater-gateway version
 package main
 
@@ -26,6 +31,8 @@ func commands() []cli.Command {
 		{Name: "tables", Args: "--data DIR", Summary: "rows, files, bytes, snapshots and freshness of every table", Run: tables},
 		{Name: "scan", Args: "--data DIR TABLE", Summary: "print rows of a table, while the gateway runs or not", Run: scan},
 		{Name: "ledger", Args: "--data DIR", Summary: "balance what agents accepted against what landed", Run: ledger},
+		{Name: "profile", Args: "--data DIR", Summary: "figures of every series and day: counts, quantiles, distinct values, drift", Run: profiles},
+		{Name: "contract", Args: "COMMAND", Summary: "check, compare and draft data contracts", Sub: contractCommands()},
 		{Name: "version", Summary: "print the version", Run: version},
 		{Name: "steps", Summary: "name the steps of a commit at which HEADWATER_DIE_AT can end the process (tests)", Hidden: true, Run: steps},
 	}

@@ -48,6 +48,9 @@ type Value struct {
 	Integer bool // beyond what Number can hold: it is certainly one
 }
 
+// enough is how many values say what is usual.
+const enough = 10
+
 // maxSteps bounds what is kept of a series to find its interval.
 const maxSteps = 10_000
 
@@ -145,12 +148,17 @@ func (s *observed) draft(b *bytes.Buffer, name string) {
 		fmt.Fprintf(b, "        logicalType: %s\n", kind)
 		low, high := seen.widened(unit)
 		switch {
+		case s.numbers < enough:
+			fmt.Fprintf(b, "        # No range: seen %d times only, %s to %s\n", s.numbers, figure(seen.low), figure(seen.high))
 		case !same:
 			fmt.Fprintf(b, "        # No unit and no range: units were seen that do not lie on one scale: %s\n", quoted(slices.Sorted(maps.Keys(s.units))))
 		case s.fell || seen.low == seen.high || len(s.units) > 1:
 			fmt.Fprintf(b, "        logicalTypeOptions: {minimum: %s, maximum: %s} # seen: %s to %s\n", figure(low), figure(high), figure(seen.low), figure(seen.high))
 		default:
-			fmt.Fprintf(b, "        logicalTypeOptions: {minimum: %s} # it only ever rose: seen up to %s\n", figure(low), figure(seen.high))
+			fmt.Fprintf(b, "        # It only ever rose, as a counter: %s to %s\n", figure(seen.low), figure(seen.high))
+			if seen.low >= 0 {
+				fmt.Fprintln(b, "        logicalTypeOptions: {minimum: 0}")
+			}
 		}
 	}
 	var extra []string
