@@ -50,6 +50,17 @@ type Place struct {
 	Offset    uint64
 }
 
+// Outcome is what became of a decision on held readings, once it was committed.
+type Outcome struct {
+	ID        string            `json:"id"`
+	Landed    uint64            `json:"landed"`    // readings
+	Present   uint64            `json:"present"`   // stood in `readings` before
+	Discarded uint64            `json:"discarded"` // are quarantined for good
+	Rows      uint64            `json:"rows"`      // that name no seqs, and were discarded
+	Elsewhere uint64            `json:"elsewhere"` // were not held any more, or never
+	Held      map[string]uint64 `json:"held"`      // stay held, by reason
+}
+
 // Seqs returns the seqs that are decided on.
 func (q *Quarantine) Seqs() seqset.Set {
 	s, _ := seqset.FromFlat(q.Flat) // checked when it was read

@@ -17,6 +17,7 @@ const (
 	Batch    Kind = 1
 	Hello    Kind = 3
 	Contract Kind = 4
+	Replay   Kind = 5
 	Start    Kind = 7
 )
 
