@@ -103,6 +103,30 @@ func TestTooLongIsCropped(t *testing.T) {
 	}
 }
 
+// TestRetainedCopyIsDropped leaves a hello in the broker as retained, which none of ours is: it is handled when it is
+// published, and not again at each connection, when it would call a device seen that may be long gone.
+func TestRetainedCopyIsDropped(t *testing.T) {
+	address := mosquitto(t)
+	d := device(t, address, "dev")
+	first := start(t, address).subscribed(t, d)
+	if token := d.Publish("hw/1/up/dev/hello", 1, true, "old"); !token.WaitTimeout(patience) || token.Error() != nil {
+		t.Fatal(token.Error())
+	}
+	if m := recv(t, "the hello", first.got); m != (heard{"dev", "hello", "old"}) {
+		t.Errorf("heard %v", m)
+	}
+	until(t, "the line to be quiet", func() bool {
+		return first.count.acknowledged.Value() == first.count.received.Value() && first.count.probes("fits").Value() == 1
+	})
+	first.stop()
+	second := start(t, address)
+	until(t, "the copy", func() bool { return second.count.retained.Value() == 1 })
+	publish1(t, d, "hw/1/up/dev/hello", "new")
+	if m := recv(t, "a new hello", second.got); m.payload != "new" {
+		t.Errorf("heard %v", m)
+	}
+}
+
 // TestNobodysMessageIsDropped publishes where no device does, more often than Mosquitto goes on without an answer.
 func TestNobodysMessageIsDropped(t *testing.T) {
 	address := mosquitto(t)

@@ -64,8 +64,9 @@
 // returned, so the net.Conn tells us. It makes room for any length that a packet states, so croppedConn cuts. A publish
 // at the wrong moment waits for its write timeout, which is why that is short.
 //
-// Conservation: headwater_broker_received_total = acknowledged + topic + abandoned + those that wait
-// (TestWithheldWaitForTheLog).
+// Conservation: headwater_broker_received_total = acknowledged + topic + retained + abandoned + those that wait
+// (TestWithheldWaitForTheLog). What the broker retained is a copy of what was heard before, and is dropped: an old hello
+// would call a device seen at each connection (TestRetainedCopyIsDropped).
 //
 // Mosquitto's set_tcp_nodelay is off by default, which costs up to 40 ms per message on a quiet line.
 package consumer

@@ -32,7 +32,7 @@ const (
 type link struct {
 	client mqtt.Client
 	conn   *croppedConn
-	in     chan mqtt.Message // capacity: window; each message holds a place of it until it is answered
+	in     chan mqtt.Message // handed over by paho's reader, which may not go on before
 	kept   bool              // the broker had kept our session
 }
 

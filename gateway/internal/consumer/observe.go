@@ -11,10 +11,11 @@ import (
 // takenAfter is how many connections in a row the broker ends young before we say why that may be.
 const takenAfter = 3
 
-// counters: received = acknowledged + refused + abandoned + those that wait.
+// counters: received = acknowledged + refused + retained + abandoned + those that wait.
 type counters struct {
 	connects, failures, disconnects                   *meter.Counter
 	received, acknowledged, refused, abandoned        *meter.Counter
+	retained                                          *meter.Counter
 	redelivered, withheld, cropped, published, unsent *meter.Counter
 	connected                                         *meter.Gauge
 	probes                                            func(result string) *meter.Counter
@@ -32,6 +33,7 @@ func newCounters(m *meter.Registry) counters {
 		received:     m.Counter("headwater_broker_received_total", "Messages taken from the external broker."),
 		acknowledged: outcome("acknowledged"),
 		refused:      outcome("topic"),     // of no device
+		retained:     outcome("retained"),  // a copy of what was heard when it was published
 		abandoned:    outcome("abandoned"), // the connection ended first; the broker sends it again
 		redelivered:  m.Counter("headwater_broker_redelivered_total", "Messages that the external broker says it has sent before."),
 		withheld:     m.Counter("headwater_broker_withheld_total", "Times that a message was not taken by the log and waits for another try."),

@@ -108,11 +108,16 @@ func (c *Consumer) next(ctx context.Context, l *link) (message, bool) {
 			c.count.redelivered.Inc()
 		}
 		client, what, err := topic.ParseUp(m.Topic())
-		if err == nil {
+		switch {
+		case err != nil:
+			c.cfg.Logger.Debug("message of no device dropped", "error", err)
+			c.count.refused.Inc()
+		case m.Retained():
+			c.cfg.Logger.Debug("retained copy dropped", "topic", m.Topic())
+			c.count.retained.Inc()
+		default:
 			return message{client, what, m}, true
 		}
-		c.cfg.Logger.Debug("message of no device dropped", "error", err)
-		c.count.refused.Inc()
 		m.Ack() // nobody would hear a refusal
 	}
 }

@@ -23,7 +23,7 @@ const (
 	slowAfter = 5 * time.Second
 	// silentAfter is three hellos: a device that is at work is never silent for so long.
 	silentAfter = 3 * time.Minute
-	// filesKept is how many file descriptors connections leave to log, lake and console: a commit has 64 files open.
+	// filesKept is how many file descriptors connections leave to log, lake and console: a few dozen are in use at most.
 	filesKept = 256
 
 	longestHead = 5 // bytes of an MQTT header; the broker refuses a longer one
