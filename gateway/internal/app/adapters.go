@@ -85,6 +85,10 @@ func (l profileLake) OpenDay(ctx context.Context, day int32) (profile.Day, error
 	return l.Lake.OpenDay(ctx, day)
 }
 
+func (l commitLake) Contracts(ctx context.Context) ([]table.ContractRow, error) {
+	return l.LoadContracts(ctx)
+}
+
 // outcome says what an error of the lake means to commit.
 func outcome(err error) commit.Outcome {
 	switch {

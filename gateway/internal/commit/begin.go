@@ -37,6 +37,13 @@ func (l *Loop) begin(ctx context.Context) (table.Marks, error) {
 		if err != nil {
 			return table.Marks{}, fmt.Errorf("load cursors: %w", err)
 		}
+		contracts, err := l.cfg.Lake.Contracts(ctx)
+		if err == nil {
+			err = l.cfg.Lander.LoadContracts(contracts)
+		}
+		if err != nil {
+			return table.Marks{}, fmt.Errorf("load contracts: %w", err)
+		}
 		if ours {
 			l.load(cursors)
 			return marks, nil

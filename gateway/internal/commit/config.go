@@ -67,6 +67,8 @@ type Lake interface {
 	Marks(ctx context.Context) (table.Marks, bool, error)
 	// Load returns the cursors that may still change, and the takeover pinned to the snapshot they are from.
 	Load(ctx context.Context) ([]table.Cursor, Takeover, error)
+	// Contracts returns the changes of contracts, by partition in the order of their revisions.
+	Contracts(ctx context.Context) ([]table.ContractRow, error)
 	// Commit lands c whole or not at all.
 	Commit(ctx context.Context, c *table.Commit) error
 }

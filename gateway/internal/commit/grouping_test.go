@@ -27,6 +27,10 @@ func landed(t landtest.TB, log *landtest.Log, sizes []int, restarts bool) landte
 		l := land.New(land.Config{Log: log.ID, Lookup: lake.Cursor, Logger: slog.New(slog.DiscardHandler)})
 		cursors, _, _ := lake.Load(ctx)
 		l.Load(cursors)
+		contracts, _ := lake.Contracts(ctx)
+		if err := l.LoadContracts(contracts); err != nil {
+			t.Fatal(err)
+		}
 		return l
 	}
 	_, own, _ := lake.Load(ctx)
@@ -82,11 +86,11 @@ func TestGroupingChangesNoRow(t *testing.T) {
 		p := drawPlan(t)
 		log := landtest.NewLog(1, 2)
 		received := int64(wall0 + 1_000_000_000)
-		for _, m := range p.messages {
+		for i := range p.messages {
 			received += rapid.Int64Range(0, 1000).Draw(t, "pause")
-			log.Append(m.kind, m.client, received, m.payload)
+			p.messages[i].send(log, received)
 		}
-		one := normal(landed(t, log, []int{len(p.messages)}, false))
+		one := normal(landed(t, log, []int{len(log.Entries())}, false))
 		sizes := rapid.SliceOfN(rapid.IntRange(1, 5), 1, 10).Draw(t, "groups")
 		many := normal(landed(t, log, sizes, rapid.Bool().Draw(t, "restarts")))
 		sets := gocmp.Comparer(func(a, b seqset.Set) bool { return a.Equal(&b) })

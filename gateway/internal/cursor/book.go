@@ -154,6 +154,7 @@ func (d *Draft) changed() []*Cursor {
 // its rows anew, so that the table is the same however records were grouped.
 func (d *Draft) Write(c *table.Commit, committed int64) {
 	for _, cur := range d.changed() {
+		cur.seal()
 		row := cur.Row
 		row.Version, row.Committed = row.Version+1, committed
 		c.Cursors = append(c.Cursors, row)

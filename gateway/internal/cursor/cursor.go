@@ -32,6 +32,9 @@ type Cursor struct {
 	moved   bool         // they are not what the table should say now
 	movedBy table.Origin // the record that moved them last
 	dirty   bool         // Row is not that of the table
+
+	memory   map[string]Memory // by contract; nil = not read from Row yet
+	recalled bool              // it is not what Row says
 }
 
 // New returns the cursor of an epoch that nobody has heard of.

@@ -2,6 +2,7 @@ package land
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/headwater-iot/headwater/gateway/internal/cursor"
@@ -48,6 +49,7 @@ func (g *Group) batch(ctx context.Context, o *Opened, by table.Origin) (bool, er
 	}
 	c.Consume(by)
 	g.l.devices.seen(s.Device, s.Epoch, s.Boot, o.Received)
+	g.l.devices.under(s.Device, g.rulesOf(o.Partition).of(s.Device).label())
 	return took, nil
 }
 
@@ -65,6 +67,7 @@ func (g *Group) readings(ctx context.Context, o *Opened, c *cursor.Cursor, by ta
 		lines[i] = g.timelineOf(&o.body.Groups[i], &st, o.Received)
 		o.ahead = o.ahead || lines[i].late != nil
 	}
+	o.judgement = g.judge(o, c, lines, &open)
 	took, ok := g.admit(o, lines, &open)
 	if !ok {
 		return false, nil
@@ -75,22 +78,38 @@ func (g *Group) readings(ctx context.Context, o *Opened, c *cursor.Cursor, by ta
 	if !imported(o.Client) && !c.Remember(table.BatchMark{First: s.First, Count: s.Count, CRC: s.CRC}, by) {
 		g.conflict(o, by, "other bytes came under these seqs before")
 	}
-	fresh := open.Count() + total(c.Open(beyond.From, beyond.To))
-	landed, rejected := g.rows(o, &st, lines, &open, c.Row.Site)
-	for _, r := range landed {
+	if !o.split {
+		g.tally.duplicates += s.Count - open.Count() - total(c.Open(beyond.From, beyond.To))
+		g.tally.shadows(o.judgement)
+	}
+	out := g.rows(o, &st, lines, &open, c.Row.Site)
+	for _, r := range out.landed {
 		g.tally.landed += c.Close(r.From, r.To, cursor.Landed, by)
 	}
-	for _, reason := range sortedKeys(rejected) {
-		g.quarantine(o, c, rejected[reason].Ranges(), reason, by)
-	}
-	if beyond.From < beyond.To {
-		g.quarantine(o, c, c.Open(beyond.From, beyond.To), BeyondEnd, by)
-	}
-	if !o.split {
-		g.tally.duplicates += s.Count - fresh
+	if took { // of a batch that lands in parts, the last has all that does not land: the rows are those of one part
+		g.leave(o, c, &out, by)
+		if beyond.From < beyond.To {
+			g.quarantine(o, c, c.Open(beyond.From, beyond.To), why{reason: BeyondEnd, rule: o.detail}, by)
+		}
+		if o.judgement != nil {
+			c.Keep(o.judgement.memory)
+		}
 	}
 	o.split = !took
 	return took, nil
+}
+
+// leave gives the readings their fate that were read and do not land.
+func (g *Group) leave(o *Opened, c *cursor.Cursor, out *outcome, by table.Origin) {
+	for _, w := range slices.SortedFunc(maps.Keys(out.rejected), why.compare) {
+		g.quarantine(o, c, out.rejected[w].Ranges(), w, by)
+	}
+	for _, gap := range out.dropped {
+		gap.Origin = by
+		g.commit.Gaps = append(g.commit.Gaps, gap)
+		g.tally.gaps[gap.Reason] += gap.Count
+		c.Close(gap.From, gap.To, cursor.GivenUp, by)
+	}
 }
 
 // gap closes the seqs that the agent has given up.

@@ -54,6 +54,23 @@ func (d *devices) row(device string, received int64) *table.Device {
 	return r
 }
 
+// judged notes under which contract each device of a partition is now.
+func (d *devices) judged(partition, partitions int, contract func(device string) string) {
+	for device, r := range d.rows {
+		if record.Partition(device, partitions) == partition {
+			d.dirty = true
+			r.Contract = cmp.Or(contract(device), noContract)
+		}
+	}
+}
+
+// under notes the contract of a device; "" = none.
+func (d *devices) under(device, contract string) {
+	if r := d.rows[device]; r != nil {
+		r.Contract = cmp.Or(contract, noContract)
+	}
+}
+
 // seen notes a batch.
 func (d *devices) seen(device string, epoch record.Epoch, boot record.Boot, received int64) {
 	r := d.row(device, received)

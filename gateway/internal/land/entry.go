@@ -8,9 +8,11 @@ import (
 
 // The kinds of log record that landing knows (FORMAT.md, section 5).
 const (
-	KindBatch uint8 = 1
-	KindHello uint8 = 3
-	KindStart uint8 = 7
+	KindBatch    uint8 = 1
+	KindHello    uint8 = 3
+	KindContract uint8 = 4
+	KindReplay   uint8 = 5
+	KindStart    uint8 = 7
 )
 
 // ErrKind means a log record whose kind this binary does not know. Landing stops: a newer binary has to go on.

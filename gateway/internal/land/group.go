@@ -3,8 +3,10 @@ package land
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	"github.com/headwater-iot/headwater/gateway/internal/cursor"
+	"github.com/headwater-iot/headwater/gateway/internal/decision"
 	"github.com/headwater-iot/headwater/gateway/internal/table"
 )
 
@@ -20,8 +22,10 @@ type Group struct {
 	bytes  int64
 	tally  tally
 	dirty  bool
+	rules  map[int]*rules // by partition, where a record of the group changed them
 
 	answers []cursor.Update
+	decided []decision.Outcome
 }
 
 // Add takes in one record. It returns false when the record, or the rest of it, has to be offered again to the next
@@ -42,6 +46,10 @@ func (g *Group) Add(ctx context.Context, o *Opened) (bool, error) {
 		took, err = g.batch(ctx, o, by)
 	case KindHello:
 		err = g.hello(ctx, o, by)
+	case KindContract:
+		err = g.contract(o, by)
+	case KindReplay:
+		took, err = g.decide(ctx, o, by)
 	default:
 		g.l.alarms.raise(g.l.alarms.kind, o.String())
 		err = ErrKind
@@ -109,7 +117,13 @@ func (g *Group) Commit(committed int64) *table.Commit {
 // becomes that of the next group.
 func (g *Group) Settle() []cursor.Update {
 	updates := g.draft.Settle()
+	maps.Copy(g.l.rules, g.rules)
 	g.l.count.rows(&g.tally)
+	if g.l.cfg.Decided != nil {
+		for i := range g.decided {
+			g.l.cfg.Decided(g.decided[i])
+		}
+	}
 	g.l.count.cursors.Set(float64(g.l.book.Live()))
 	if g.l.cfg.Attempts != nil {
 		g.l.cfg.Attempts.Calm()

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/headwater-iot/headwater/gateway/internal/cursor"
+	"github.com/headwater-iot/headwater/gateway/internal/decision"
 	"github.com/headwater-iot/headwater/gateway/internal/table"
 	"github.com/headwater-iot/headwater/shared/health"
 	"github.com/headwater-iot/headwater/shared/meter"
@@ -39,6 +40,8 @@ type Config struct {
 	Settings
 	Log    wire.ID       // the log that is read
 	Lookup cursor.Lookup // finds the cursors of epochs that have left memory
+	Kept   Kept          // finds held readings that are decided on; nil = nobody decides (tests)
+	Key    []byte        // of the pseudonyms of personal texts; nil = they are masked
 	Logger *slog.Logger
 	Meter  *meter.Registry
 	Health *health.Board
@@ -47,6 +50,9 @@ type Config struct {
 	Attempts *Attempts
 	// Opening is told, by any worker, whose batch it opens next; nil = nobody asks (tests).
 	Opening func(client string)
+	// Decided is told what became of a decision on held readings, once it is committed, and must not keep it waiting;
+	// nil = nobody asks.
+	Decided func(decision.Outcome)
 }
 
 // Lander makes rows of log records. Open runs beside the rest; all else belongs to one goroutine.
@@ -58,6 +64,8 @@ type Lander struct {
 	alarms  alarms
 	names   map[string]string // one copy of each series and unit
 	spare   []table.Run       // memory of the last group's runs, empty
+	rules   map[int]*rules    // by partition, as of the last commit
+	decoder *wire.Decoder     // of held bytes that are opened again; nil until there are any
 }
 
 // New returns a lander without cursors.
@@ -81,6 +89,7 @@ func New(cfg Config) *Lander {
 		count:   newCounters(cfg.Meter),
 		alarms:  newAlarms(cfg.Health),
 		names:   map[string]string{},
+		rules:   map[int]*rules{},
 	}
 	return l
 }

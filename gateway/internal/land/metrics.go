@@ -1,6 +1,9 @@
 package land
 
-import "github.com/headwater-iot/headwater/shared/meter"
+import (
+	"github.com/headwater-iot/headwater/gateway/internal/contract"
+	"github.com/headwater-iot/headwater/shared/meter"
+)
 
 // counters are the places where a reading can leave the flow, and some that watch the work.
 type counters struct {
@@ -43,6 +46,18 @@ func (c *counters) rows(t *tally) {
 		c.reg.Counter("headwater_land_quarantined_records_total", "Log records with readings quarantined, or that could not be read, by reason.",
 			"reason", reason).Add(n.records)
 	}
+	for b, n := range t.verdicts {
+		c.reg.Counter("headwater_contract_verdicts_total", "Readings that break a rule of their contract, by the rule that decided and what it did.",
+			"rule", string(b.rule), "action", b.action.String()).Add(n)
+	}
+	for b, n := range t.shadow {
+		c.reg.Counter("headwater_contract_shadow_total", "Readings that would break a rule of a contract in shadow, by the rule and what it would have done.",
+			"rule", string(b.rule), "action", b.action.String()).Add(n)
+	}
+	for outcome, n := range t.replayed {
+		c.reg.Counter("headwater_quarantine_replayed_total", "Held readings that were decided on, by what became of them: landed, present (in readings before), held, discarded.",
+			"outcome", outcome).Add(n)
+	}
 	c.missing(t.gaps, "false")
 	c.missing(t.presumed, "true")
 }
@@ -60,10 +75,44 @@ type tally struct {
 	landed, duplicates, conflicts, records, forks, unheard uint64
 	quarantined                                            map[string]rejected
 	gaps, presumed                                         map[string]uint64
+	replayed                                               map[string]uint64
+	verdicts, shadow                                       map[rulebreak]uint64
 }
+
+// What becomes of held readings that are decided on.
+const (
+	replayedLanded    = "landed"
+	replayedPresent   = "present"
+	replayedHeld      = "held"
+	replayedDiscarded = "discarded"
+)
 
 type rejected struct{ readings, records uint64 }
 
 func newTally() tally {
-	return tally{quarantined: map[string]rejected{}, gaps: map[string]uint64{}, presumed: map[string]uint64{}}
+	return tally{quarantined: map[string]rejected{}, gaps: map[string]uint64{}, presumed: map[string]uint64{}, replayed: map[string]uint64{}, verdicts: map[rulebreak]uint64{}, shadow: map[rulebreak]uint64{}}
+}
+
+// broken counts readings that do not land because of a rule.
+func (t *tally) broken(r contract.Rule, a contract.Action, n uint64) {
+	t.verdicts[rulebreak{r, a}] += n
+}
+
+// flags counts the cells of a stretch that land flagged.
+func (t *tally) flags(fates []contract.Fate, from, to int) {
+	for _, f := range part(fates, from, to) {
+		if f.Rule != "" {
+			t.verdicts[rulebreak{f.Rule, f.Action}]++
+		}
+	}
+}
+
+// shadows counts what a contract in shadow would do.
+func (t *tally) shadows(j *judgement) {
+	if j == nil {
+		return
+	}
+	for b, n := range j.counted {
+		t.shadow[b] += n
+	}
 }

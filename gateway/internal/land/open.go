@@ -7,6 +7,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/headwater-iot/headwater/gateway/internal/contract"
+	"github.com/headwater-iot/headwater/gateway/internal/decision"
 	"github.com/headwater-iot/headwater/shared/record"
 	"github.com/headwater-iot/headwater/shared/wire"
 )
@@ -22,6 +24,7 @@ const (
 	TooOld     = "too_old"
 	TimeRange  = "time_range"    // no timestamp can say it
 	Conflict   = "seqs_conflict" // evidence: other bytes under the same seqs
+	Contract   = "contract"      // a rule of the contract says so
 )
 
 // Opened is a record that was decoded, or why it was not.
@@ -33,8 +36,15 @@ type Opened struct {
 	gap    wire.Gap
 	hello  *wire.Hello
 
+	decision  decision.Contract
+	contract  *contract.Contract // nil: the decision removes one
+	judgement *judgement         // of the contracts; nil = there are none for it
+
+	deciding *deciding
+
 	known  bool   // sealed is valid
 	split  bool   // a group has taken some of its days
+	kept   bool   // a quarantine row has its bytes
 	ahead  bool   // it has readings of the future: what its clock promises is not believed
 	reason string // quarantine reason, "" = good
 	detail string
@@ -151,6 +161,19 @@ func open(dec *wire.Decoder, o *Opened, unopened bool) {
 		}
 		o.reason = Unreadable
 		o.hello, err = wire.ParseHello(o.Payload)
+	case KindContract:
+		if o.reason = Unopened; unopened {
+			return
+		}
+		o.reason = Unreadable
+		if o.decision, err = decision.ParseContract(o.Payload); err == nil {
+			o.contract, err = o.decision.Parse()
+		}
+	case KindReplay:
+		o.reason = Unreadable
+		if o.deciding, err = parseDecision(o.Payload); err == nil && unopened { // what it decides on took the process down
+			o.reason = Unopened
+		}
 	}
 	if err != nil {
 		o.detail = err.Error()

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
-	"maps"
-	"slices"
 
 	"github.com/headwater-iot/headwater/gateway/internal/cursor"
 	"github.com/headwater-iot/headwater/gateway/internal/table"
@@ -19,17 +17,24 @@ const held = "held"
 // maxDetail bounds what an error may say in a row.
 const maxDetail = 1024
 
+// why is why readings do not land: a reason, and a rule of a contract or detail.
+type why struct{ reason, rule, contract string }
+
+func (w why) compare(v why) int {
+	return cmp.Or(cmp.Compare(w.reason, v.reason), cmp.Compare(w.rule, v.rule), cmp.Compare(w.contract, v.contract))
+}
+
 // row begins a quarantine row of a record.
-func (g *Group) row(o *Opened, reason, detail string, by table.Origin) table.QuarantineRow {
+func (g *Group) row(o *Opened, w why, by table.Origin) table.QuarantineRow {
 	device := o.sealed.Device
 	if !o.known {
 		device, _ = record.DeviceOf(o.Client) // a client that is none leaves it empty
 	}
-	if len(detail) > maxDetail {
-		detail = detail[:maxDetail]
+	if len(w.rule) > maxDetail {
+		w.rule = w.rule[:maxDetail]
 	}
 	return table.QuarantineRow{
-		Device: device, Epoch: o.sealed.Epoch, Reason: reason, Rule: detail, Origin: by, Fate: held,
+		Device: device, Epoch: o.sealed.Epoch, Reason: w.reason, Rule: w.rule, Contract: w.contract, Origin: by, Fate: held,
 	}
 }
 
@@ -39,15 +44,17 @@ func (g *Group) keep(row *table.QuarantineRow, o *Opened) {
 	g.bytes += int64(len(o.Payload))
 }
 
-// quarantine gives open seqs their fate. The first row carries the bytes.
-func (g *Group) quarantine(o *Opened, c *cursor.Cursor, open []seqset.Range, reason string, by table.Origin) {
+// quarantine gives open seqs their fate. The first row of the record carries the bytes.
+func (g *Group) quarantine(o *Opened, c *cursor.Cursor, open []seqset.Range, w why, by table.Origin) {
+	reason := w.reason
 	n := g.tally.quarantined[reason]
 	n.records++
-	for i, r := range open {
-		row := g.row(o, reason, o.detail, by)
+	for _, r := range open {
+		row := g.row(o, w, by)
 		row.From, row.To, row.Count = r.From, r.To, r.Len()
-		if i == 0 {
+		if !o.kept {
 			g.keep(&row, o)
+			o.kept = true
 		}
 		g.commit.Quarantine = append(g.commit.Quarantine, row)
 		n.readings += r.Len()
@@ -68,13 +75,13 @@ func (g *Group) refuse(o *Opened, c *cursor.Cursor, seqs seqset.Range, by table.
 		return
 	}
 	g.tally.duplicates += seqs.Len() - total(open)
-	g.quarantine(o, c, open, o.reason, by)
+	g.quarantine(o, c, open, why{reason: o.reason, rule: o.detail}, by)
 }
 
 // reject keeps the bytes of a record that closes no seqs.
 func (g *Group) reject(o *Opened, by table.Origin) {
 	reason := cmp.Or(o.reason, Malformed)
-	row := g.row(o, reason, o.detail, by)
+	row := g.row(o, why{reason: reason, rule: o.detail}, by)
 	g.keep(&row, o)
 	g.commit.Quarantine = append(g.commit.Quarantine, row)
 	n := g.tally.quarantined[reason]
@@ -87,7 +94,7 @@ func (g *Group) reject(o *Opened, by table.Origin) {
 func (g *Group) conflict(o *Opened, by table.Origin, detail string) {
 	s := &o.sealed
 	detail = fmt.Sprintf("%s: [%d, %d), CRC %08x", detail, s.First, s.End(), s.CRC)
-	row := g.row(o, Conflict, detail, by)
+	row := g.row(o, why{reason: Conflict, rule: detail}, by)
 	g.keep(&row, o)
 	g.commit.Quarantine = append(g.commit.Quarantine, row)
 	g.tally.conflicts++
@@ -101,5 +108,3 @@ func total(ranges []seqset.Range) uint64 {
 	}
 	return n
 }
-
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

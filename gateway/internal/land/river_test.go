@@ -53,6 +53,13 @@ func (r *river) restart() {
 	}
 	r.lander = land.New(r.cfg)
 	r.lander.Load(cursors)
+	contracts, err := r.lake.Contracts(r.t.Context())
+	if err == nil {
+		err = r.lander.LoadContracts(contracts)
+	}
+	if err != nil {
+		r.t.Fatal(err)
+	}
 }
 
 // batch logs a sealed part, at now.

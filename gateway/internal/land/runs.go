@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/headwater-iot/headwater/gateway/internal/contract"
 	"github.com/headwater-iot/headwater/gateway/internal/table"
 	"github.com/headwater-iot/headwater/shared/record"
 	"github.com/headwater-iot/headwater/shared/seqset"
@@ -18,6 +19,9 @@ const runBytes = 800
 
 // spareDays is how many days a batch of too many leaves to the others in its group: those live data is of.
 const spareDays = 3
+
+// dropped begins the reason of a gap over readings that a contract gives up; the rule follows.
+const dropped = "dropped_"
 
 // maxNames bounds the copies of names that are kept; a fleet has far fewer.
 const maxNames = 1 << 16
@@ -82,15 +86,15 @@ func daysOf(o *Opened, lines []timeline, open *seqset.Set) []int64 {
 			days = slices.Insert(days, i, d)
 		}
 	}
-	eachOpen(o, open, func(group int, col *record.Column, from, to int, _ uint64) {
-		line := &lines[group]
-		if line.verdict == nil && dayOf(line.oldest) == dayOf(line.newest) {
+	eachOpen(o, open, func(group, column, from, to int, _ uint64) {
+		line, col, fates := &lines[group], &o.body.Groups[group].Columns[column], o.judgement.fatesOf(group, column)
+		if line.verdict == nil && fates == nil && dayOf(line.oldest) == dayOf(line.newest) {
 			add(dayOf(line.oldest))
 			return
 		}
 		for cell := from; cell < to; cell++ {
-			if row := rowOf(col, cell); line.verdict == nil || line.verdict[row] == "" {
-				add(dayOf(line.event[row]))
+			if fateOf(line, col, fates, cell) == landing {
+				add(dayOf(line.event[rowOf(col, cell)]))
 			}
 		}
 	})
@@ -120,21 +124,20 @@ func rowOf(c *record.Column, cell int) int {
 }
 
 // eachOpen calls f for every stretch of open cells of every column; seq is that of the first cell of the stretch.
-func eachOpen(o *Opened, open *seqset.Set, f func(group int, col *record.Column, from, to int, seq uint64)) {
+func eachOpen(o *Opened, open *seqset.Set, f func(group, column, from, to int, seq uint64)) {
 	seq := o.sealed.First
 	whole := open.HasAll(seq, o.sealed.End())
 	for i := range o.body.Groups {
 		b := &o.body.Groups[i]
 		for j := range b.Columns {
-			col := &b.Columns[j]
-			cells := uint64(col.Cells(len(b.Times)))
+			cells := uint64(b.Columns[j].Cells(len(b.Times)))
 			switch {
 			case cells == 0:
 			case whole:
-				f(i, col, 0, int(cells), seq)
+				f(i, j, 0, int(cells), seq)
 			default:
 				for _, r := range open.Within(seq, seq+cells) {
-					f(i, col, int(r.From-seq), int(r.To-seq), r.From)
+					f(i, j, int(r.From-seq), int(r.To-seq), r.From)
 				}
 			}
 			seq += cells
@@ -142,57 +145,116 @@ func eachOpen(o *Opened, open *seqset.Set, f func(group int, col *record.Column,
 	}
 }
 
-// rows makes the runs of a batch. It returns the seqs that land and, by reason, those that do not.
-func (g *Group) rows(o *Opened, st *stamp, lines []timeline, open *seqset.Set, site string) (landed []seqset.Range, rejected map[string]*seqset.Set) {
+// outcome is what becomes of the open readings of a batch.
+type outcome struct {
+	landed   []seqset.Range
+	rejected map[why]*seqset.Set
+	dropped  []table.GapRow // without their origin
+}
+
+// rows makes the runs of a batch, and says what becomes of the rest.
+func (g *Group) rows(o *Opened, st *stamp, lines []timeline, open *seqset.Set, site string) outcome {
 	var land seqset.Set
+	out := outcome{rejected: map[why]*seqset.Set{}}
 	seqs := make([]uint64, o.sealed.Count)
 	for i := range seqs {
 		seqs[i] = o.sealed.First + uint64(i)
 	}
 	frame := table.Run{
 		Device: g.l.name(o.sealed.Device), Site: site, Epoch: o.sealed.Epoch, Boot: o.sealed.Boot,
-		Received: o.Received, Stamp: st.Stamp, Base: st.flags,
+		Received: o.Received, Stamp: st.Stamp, Base: st.flags, Contract: g.l.name(o.judgement.name()),
 	}
-	eachOpen(o, open, func(group int, col *record.Column, from, to int, seq uint64) {
-		line := &lines[group]
+	eachOpen(o, open, func(group, column, from, to int, seq uint64) {
+		line, col, verdict := &lines[group], &o.body.Groups[group].Columns[column], o.judgement.verdict(group, column)
+		fates := o.judgement.fatesOf(group, column)
 		for from < to {
-			end, verdict := stretch(line, col, from, to)
+			end, f := stretch(line, col, fates, from, to)
 			next := seq + uint64(end-from)
-			switch verdict {
-			case "":
+			switch {
+			case f == landing:
 				land.Add(seq, next)
 				at := seq - o.sealed.First
-				g.run(&frame, line, col, from, end, seqs[at:at+uint64(end-from)])
-			case later:
+				g.run(&frame, line, col, verdict, from, end, seqs[at:at+uint64(end-from)])
+				g.tally.flags(fates, from, end)
+			case f.reason == later:
+			case f.action == contract.DropWithGap:
+				out.dropped = append(out.dropped, gapOf(o, line, col, f.rule, from, end, seq))
+				g.tally.broken(f.rule, f.action, next-seq)
 			default:
-				if rejected == nil {
-					rejected = map[string]*seqset.Set{}
+				w := why{reason: f.reason}
+				if w.reason == "" {
+					w = why{reason: Contract, rule: string(f.rule), contract: frame.Contract}
+					g.tally.broken(f.rule, f.action, next-seq)
+				} else {
+					w.rule = o.detail
 				}
-				if rejected[verdict] == nil {
-					rejected[verdict] = new(seqset.Set)
+				if out.rejected[w] == nil {
+					out.rejected[w] = new(seqset.Set)
 				}
-				rejected[verdict].Add(seq, next)
+				out.rejected[w].Add(seq, next)
 			}
 			from, seq = end, next
 		}
 	})
-	return land.Ranges(), rejected
+	out.landed = land.Ranges()
+	return out
 }
 
-// stretch returns how far the cells from from on share one verdict.
-func stretch(line *timeline, col *record.Column, from, to int) (end int, verdict string) {
-	if line.verdict == nil {
-		return to, ""
+// fate is what becomes of a reading: by landing, whose reason comes first, or by a rule of a contract.
+type fate struct {
+	reason string
+	action contract.Action
+	rule   contract.Rule // "" with Flag: that is told reading by reading
+}
+
+// landing is the fate of a reading that lands, flagged or not. Read only.
+var landing = fate{}
+
+// fateOf returns the fate of a cell.
+func fateOf(line *timeline, col *record.Column, fates []contract.Fate, cell int) fate {
+	if line.verdict != nil {
+		if reason := line.verdict[rowOf(col, cell)]; reason != "" {
+			return fate{reason: reason}
+		}
 	}
-	verdict = line.verdict[rowOf(col, from)]
-	for end = from + 1; end < to && line.verdict[rowOf(col, end)] == verdict; end++ {
+	if fates == nil || fates[cell].Action == contract.Flag {
+		return landing
 	}
-	return end, verdict
+	return fate{action: fates[cell].Action, rule: fates[cell].Rule}
+}
+
+// stretch returns how far the cells from from on share one fate.
+func stretch(line *timeline, col *record.Column, fates []contract.Fate, from, to int) (end int, f fate) {
+	if line.verdict == nil && fates == nil {
+		return to, landing
+	}
+	f = fateOf(line, col, fates, from)
+	for end = from + 1; end < to && fateOf(line, col, fates, end) == f; end++ {
+	}
+	return end, f
+}
+
+// gapOf describes cells of a column that a contract gives up.
+func gapOf(o *Opened, line *timeline, col *record.Column, rule contract.Rule, from, to int, seq uint64) table.GapRow {
+	gap := table.GapRow{
+		Device: o.sealed.Device, Epoch: o.sealed.Epoch, From: seq, To: seq + uint64(to-from), Count: uint64(to - from),
+		TimeFrom: line.event[rowOf(col, from)], Series: []string{col.Series}, Reason: dropped + string(rule),
+	}
+	gap.TimeTo = gap.TimeFrom + 1
+	for cell := from; cell < to; cell++ {
+		at := line.event[rowOf(col, cell)]
+		gap.TimeFrom, gap.TimeTo = min(gap.TimeFrom, at), max(gap.TimeTo, at+1)
+	}
+	return gap
 }
 
 // run appends the cells [from, to) of a column, made of frame where it stands: a Run is large. Values, and times of a
-// column without absent cells, are not copied: the decoder made them for this batch alone.
-func (g *Group) run(frame *table.Run, line *timeline, col *record.Column, from, to int, seqs []uint64) {
+// column without absent cells, are not copied: the decoder made them for this batch alone, or a contract did.
+func (g *Group) run(frame *table.Run, line *timeline, col *record.Column, verdict *contract.Verdict, from, to int, seqs []uint64) {
+	var bits []record.Quality
+	if verdict != nil {
+		col, bits = verdict.Column, verdict.Quality
+	}
 	at := len(g.commit.Readings)
 	if at == cap(g.commit.Readings) {
 		// append would grow a long slice by a quarter, and copy each run four times.
@@ -202,7 +264,7 @@ func (g *Group) run(frame *table.Run, line *timeline, col *record.Column, from, 
 	run := &g.commit.Readings[at]
 	run.Series, run.Unit, run.Kind, run.Seq = g.l.name(col.Series), g.l.name(col.Unit), col.Kind, seqs
 	run.Null = part(col.Null, from, to)
-	run.Quality = part(col.Qual, from, to)
+	run.Quality = qualities(col.Qual, bits, from, to)
 	run.Floats, run.Ints, run.Uints = part(col.Floats, from, to), part(col.Ints, from, to), part(col.Uints, from, to)
 	run.Texts, run.Bools, run.Blobs = part(col.Texts, from, to), part(col.Bools, from, to), part(col.Blobs, from, to)
 	if col.Rows == nil {

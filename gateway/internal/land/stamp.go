@@ -166,6 +166,9 @@ type timeline struct {
 	verdict        []string // why a row does not land now, "" = it does; nil = all do
 }
 
+// lands reports whether a row may land, as far as its time says.
+func (t *timeline) lands(row int) bool { return t.verdict == nil || t.verdict[row] == "" }
+
 // later is the verdict on rows that the next group takes, because this one has its days.
 const later = "later"
 

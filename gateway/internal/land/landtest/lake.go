@@ -1,6 +1,7 @@
 package landtest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"github.com/headwater-iot/headwater/gateway/internal/cursor"
 	"github.com/headwater-iot/headwater/gateway/internal/table"
 	"github.com/headwater-iot/headwater/shared/record"
+	"github.com/headwater-iot/headwater/shared/seqset"
 )
 
 // The errors of a Lake.
@@ -55,6 +57,7 @@ type Lake struct {
 	readings []table.Run
 	rejects  []table.QuarantineRow
 	gaps     []table.GapRow
+	changes  []table.ContractRow
 }
 
 // NewLake returns a lake that nobody owns.
@@ -103,6 +106,67 @@ func copyCursor(c table.Cursor) table.Cursor {
 	return c
 }
 
+// Held returns the rows of all log records that hold one of seqs.
+func (l *Lake) Held(_ context.Context, key table.Key, seqs *seqset.Set) ([]table.QuarantineRow, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	records := map[table.Origin]bool{}
+	for _, r := range l.rejects {
+		if r.Fate == table.FateHeld && r.Device == key.Device && r.Epoch == key.Epoch && len(seqs.Within(r.From, r.To)) > 0 {
+			records[r.Origin] = true
+		}
+	}
+	return l.rejected(func(o table.Origin) bool { return records[o] }), nil
+}
+
+// HeldOf returns the rows of a log record.
+func (l *Lake) HeldOf(_ context.Context, by table.Origin) ([]table.QuarantineRow, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.rejected(func(o table.Origin) bool {
+		return o.Log == by.Log && o.Partition == by.Partition && o.Offset == by.Offset
+	}), nil
+}
+
+func (l *Lake) rejected(by func(table.Origin) bool) []table.QuarantineRow {
+	return slices.DeleteFunc(slices.Clone(l.rejects), func(r table.QuarantineRow) bool { return !by(r.Origin) })
+}
+
+// Present returns which of seqs stand in readings.
+func (l *Lake) Present(_ context.Context, key table.Key, seqs *seqset.Set) (seqset.Set, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var present seqset.Set
+	for i := range l.readings {
+		run := &l.readings[i]
+		for _, seq := range run.Seq {
+			if run.Device == key.Device && run.Epoch == key.Epoch && seqs.Has(seq) {
+				present.Add(seq, seq+1)
+			}
+		}
+	}
+	return present, nil
+}
+
+// Contracts returns the changes of contracts.
+func (l *Lake) Contracts(context.Context) ([]table.ContractRow, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	rows := slices.Clone(l.changes)
+	slices.SortStableFunc(rows, func(a, b table.ContractRow) int { return cmp.Compare(a.Origin.Partition, b.Origin.Partition) })
+	return rows, nil
+}
+
+// revision returns the last one of a partition.
+func (l *Lake) revision(partition int) (last uint64) {
+	for _, row := range l.changes {
+		if row.Origin.Partition == partition {
+			last = row.Revision
+		}
+	}
+	return last
+}
+
 // Commit lands c, or not.
 func (l *Lake) Commit(_ context.Context, c *table.Commit) error {
 	var fault error
@@ -145,8 +209,15 @@ func (l *Lake) apply(c *table.Commit) error {
 			return g.Presumed && g.Device == k.Device && g.Epoch == k.Epoch
 		})
 	}
+	for _, row := range c.Contracts {
+		if last := l.revision(row.Origin.Partition); row.Revision != last+1 {
+			return fmt.Errorf("%w: contract %s has revision %d behind %d", ErrFailed, row.ID, row.Revision, last)
+		}
+		l.changes = append(l.changes, row)
+	}
 	l.gaps = append(l.gaps, c.Gaps...)
 	l.readings = append(l.readings, c.Readings...)
+	l.rejects = slices.DeleteFunc(l.rejects, func(r table.QuarantineRow) bool { return slices.Contains(c.Rehold, r.Origin) })
 	l.rejects = append(l.rejects, c.Quarantine...)
 	return nil
 }
@@ -167,6 +238,7 @@ type Tables struct {
 	Readings   []table.Run
 	Quarantine []table.QuarantineRow
 	Gaps       []table.GapRow
+	Contracts  []table.ContractRow
 	Cursors    map[table.Key]table.Cursor
 	Commits    int
 }
@@ -177,7 +249,8 @@ func (l *Lake) Tables() Tables {
 	defer l.mu.Unlock()
 	t := Tables{
 		Readings: slices.Clone(l.readings), Quarantine: slices.Clone(l.rejects), Gaps: slices.Clone(l.gaps),
-		Cursors: map[table.Key]table.Cursor{}, Commits: len(l.commits),
+		Contracts: slices.Clone(l.changes),
+		Cursors:   map[table.Key]table.Cursor{}, Commits: len(l.commits),
 	}
 	for k, row := range l.cursors {
 		t.Cursors[k] = copyCursor(row)

@@ -49,6 +49,18 @@ func (l *Log) Append(kind uint8, client string, received int64, payload []byte) 
 	return e
 }
 
+// AppendAll stores a payload in every partition.
+func (l *Log) AppendAll(kind uint8, received int64, payload []byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for p := range l.next {
+		l.entries = append(l.entries, land.Entry{Kind: kind, Partition: p, Offset: l.next[p], Received: received, Payload: payload})
+		l.next[p]++
+	}
+	close(l.grown)
+	l.grown = make(chan struct{})
+}
+
 // Next returns how far the log goes.
 func (l *Log) Next() table.Marks {
 	l.mu.Lock()
