@@ -55,6 +55,7 @@ type Gateway struct {
 	door     wayIn
 	http     net.Listener
 	control  net.Listener
+	verdicts *verdicts
 
 	intake  *intake.Intake
 	console *console.Console
@@ -62,7 +63,7 @@ type Gateway struct {
 
 // Run runs a gateway until ctx ends.
 func Run(ctx context.Context, s settings.Settings, opt Options) error {
-	g := &Gateway{settings: s, opt: opt, meter: meter.New(), board: health.NewLogged(opt.Logger)}
+	g := &Gateway{settings: s, opt: opt, meter: meter.New(), board: health.NewLogged(opt.Logger), verdicts: newVerdicts()}
 	g.service = service.New(service.Config{Grace: opt.Grace, Status: g.sentence, Logger: opt.Logger, Health: g.board})
 	if err := g.open(ctx); err != nil {
 		return errors.Join(err, g.close())

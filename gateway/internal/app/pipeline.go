@@ -23,7 +23,7 @@ func (g *Gateway) stages() []run.Stage {
 	logger := g.opt.Logger
 	lander := land.New(land.Config{
 		Log: g.log.ID(), Lookup: g.lake.Cursor, Logger: logger, Meter: g.meter, Health: g.board, Attempts: g.attempts,
-		Opening: dieOpening(g.opt),
+		Opening: dieOpening(g.opt), Kept: g.lake, Decided: g.verdicts.tell,
 	})
 	g.intake = intake.New(intake.Config{
 		Log:  intakeLog{g.log, g.lake},
@@ -91,7 +91,9 @@ func (g *Gateway) replay(ctx context.Context, done chan<- struct{}) error {
 
 // commands are what the control socket does.
 func (g *Gateway) commands() http.Handler {
-	return http.NewServeMux()
+	mux := http.NewServeMux()
+	control.Handle(mux, QuarantinePath, g.decide)
+	return mux
 }
 
 // serveDevices is the last to start and the first to stop.
