@@ -64,7 +64,7 @@ func (a *App) Run(ctx context.Context) (err error) {
 
 // open makes everything that Run needs, sink first. What was made before an error is closed by close.
 func (a *App) open(ctx context.Context) (err error) {
-	if err := a.takeData(); err != nil {
+	if err := a.takeData(ctx); err != nil {
 		return err
 	}
 	a.warnVolatile()

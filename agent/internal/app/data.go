@@ -24,8 +24,8 @@ const volatileQuota = 4 * strictyaml.MiB
 const volatileName = "/volatile"
 
 // takeData takes the data directory for this agent and learns whose it is.
-func (a *App) takeData() error {
-	err := a.takeDir()
+func (a *App) takeData(ctx context.Context) error {
+	err := a.patiently(ctx, a.takeDir)
 	if unwritable(err) {
 		return a.takeMemory(err)
 	}
@@ -53,7 +53,7 @@ func (a *App) takeMemory(err error) error {
 	}
 	tmpfs := ringDir(s.RunDir, s.Device, s.Data+volatileName)
 	if tmpfs == "" {
-		return err
+		return fmt.Errorf("%w; nor is there a tmpfs to keep readings in meanwhile: run_dir %s", err, s.RunDir)
 	}
 	if a.lock != nil { // it failed behind its lock
 		_ = a.lock.Close()
@@ -69,25 +69,15 @@ func (a *App) takeMemory(err error) error {
 	return a.takeDir()
 }
 
-// While files or memory are short the outbox is tried again after these pauses.
+// While files or memory are short it is tried again after these pauses.
 const scarcePause, longestScarcePause = time.Second, time.Minute
 
-// openOutbox opens the outbox, in memory if there is no room for a new one on the card. It waits while there are
-// too few file descriptors or too little memory: what cannot be opened now is as good as ever, and a service manager
-// that restarts us gives up before long.
-func (a *App) openOutbox(ctx context.Context, config outbox.Config) (err error) {
+// patiently tries again while there are too few file descriptors or too little memory: what cannot be opened now is as
+// good as ever, and a service manager that restarts us gives up before long.
+func (a *App) patiently(ctx context.Context, open func() error) error {
 	for pause := scarcePause; ; pause = min(2*pause, longestScarcePause) {
-		a.outbox, err = outbox.Open(config)
-		switch {
-		case unwritable(err) && !a.memory:
-			if err := a.takeMemory(err); err != nil {
-				return err
-			}
-			there := a.outboxConfig()
-			there.Rate, there.OriginalTimes = config.Rate, config.OriginalTimes // what the sensors have set
-			config = there
-			continue
-		case !errors.Is(err, outbox.ErrScarce):
+		err := open()
+		if !scarce(err) {
 			return err
 		}
 		a.log.Error("what is stored cannot be opened now; no reading is taken until it can be", "tried_again_in", pause, "error", err)
@@ -97,6 +87,29 @@ func (a *App) openOutbox(ctx context.Context, config outbox.Config) (err error) 
 		case <-time.After(pause):
 		}
 	}
+}
+
+func scarce(err error) bool {
+	return errors.Is(err, outbox.ErrScarce) || errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
+}
+
+// openOutbox opens the outbox, in memory if there is no room for a new one on the card.
+func (a *App) openOutbox(ctx context.Context, config outbox.Config) error {
+	open := func() (err error) {
+		a.outbox, err = outbox.Open(config)
+		return err
+	}
+	err := a.patiently(ctx, open)
+	if !unwritable(err) || a.memory {
+		return err
+	}
+	if err := a.takeMemory(err); err != nil {
+		return err
+	}
+	there := a.outboxConfig()
+	there.Rate, there.OriginalTimes = config.Rate, config.OriginalTimes // what the sensors have set
+	config = there
+	return a.patiently(ctx, open)
 }
 
 // lookBehind names readings that an earlier process kept in memory, now that the card can be written again.
@@ -126,6 +139,8 @@ func (a *App) takeDir() (err error) {
 	}
 	device, err := identity(s, a.log)
 	if err != nil {
+		_ = a.lock.Close() // it may be taken again
+		a.lock = nil
 		return err
 	}
 	a.settings.Device = device

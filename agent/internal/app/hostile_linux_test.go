@@ -155,36 +155,47 @@ func mounted(t *testing.T, options string) string {
 
 // TestStartWaitsForFiles: a process that may open no more files keeps what is stored, and starts when it may.
 func TestStartWaitsForFiles(t *testing.T) {
-	s := simulated(t)
-	j := newJournal()
-	a := New(s, slog.New(slog.NewTextHandler(j, nil)))
-	var old unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
-		t.Fatal(err)
-	}
-	if err := a.takeData(); err != nil {
-		t.Fatal(err)
-	}
-	clock, err := timebase.System()
-	if err != nil {
-		t.Fatal(err)
-	}
-	a.clock = clock
-	config := a.outboxConfig()
-	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: old.Max}); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- a.openOutbox(t.Context(), config) }()
-	j.await(t, "cannot be opened now", ended)
-	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
-		t.Fatal(err)
-	}
-	if err := <-ended; err != nil {
-		t.Fatal(err)
-	}
-	if err := a.close(); err != nil {
-		t.Fatal(err)
+	for name, begin := range map[string]func(*testing.T, *App) (open func() error){
+		"for the data directory": func(t *testing.T, a *App) func() error {
+			return func() error { return a.open(t.Context()) }
+		},
+		"for the outbox": func(t *testing.T, a *App) func() error {
+			if err := a.takeData(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			clock, err := timebase.System()
+			if err != nil {
+				t.Fatal(err)
+			}
+			a.clock = clock
+			config := a.outboxConfig()
+			return func() error { return a.openOutbox(t.Context(), config) }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			j := newJournal()
+			a := New(simulated(t), slog.New(slog.NewTextHandler(j, nil)))
+			open := begin(t, a)
+			var old unix.Rlimit
+			if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
+				t.Fatal(err)
+			}
+			if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: old.Max}); err != nil {
+				t.Fatal(err)
+			}
+			ended := make(chan error, 1)
+			go func() { ended <- open() }()
+			j.await(t, "cannot be opened now", ended)
+			if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-ended; err != nil {
+				t.Fatal(err)
+			}
+			if err := a.close(); err != nil {
+				t.Fatal(err)
+			}
+		})
 	}
 }
 
