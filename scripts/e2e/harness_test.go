@@ -243,6 +243,11 @@ func (g *gateway) ledger(device string) account {
 func (g *gateway) settled(device string, atLeast int64) account {
 	g.t.Helper()
 	var a account
+	defer func() {
+		if g.t.Failed() {
+			g.t.Logf("the ledger says %+v", a)
+		}
+	}()
 	waitFor(g.t, fmt.Sprintf("%d readings of %s to land", atLeast, device), func() bool {
 		a = g.ledger(device)
 		return a.Landed >= atLeast && a.Pending == 0

@@ -205,10 +205,9 @@ func orphanChangesNothing(t *testing.T, python string, g *gateway, before digest
 	}
 }
 
-// TestQuotaIsAGapThatIsCounted fills the outbox of an agent without a gateway beyond its quota. What is given up
-// must be in the table of gaps, to the seq, and the rest must land.
-func TestQuotaIsAGapThatIsCounted(t *testing.T) {
-	const rows = 700_000 // 8 bytes of noise each, which nothing compresses: more than the quota below
+// noiseFile returns a file of rows of 8 bytes each, which nothing compresses.
+func noiseFile(t *testing.T, rows int) string {
+	t.Helper()
 	rng := rand.New(rand.NewPCG(3, 4))
 	var b strings.Builder
 	b.WriteString("timestamp,value\n")
@@ -219,6 +218,14 @@ func TestQuotaIsAGapThatIsCounted(t *testing.T) {
 	if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	return path
+}
+
+// TestQuotaIsAGapThatIsCounted fills the outbox of an agent without a gateway beyond its quota. What is given up
+// must be in the table of gaps, to the seq, and the rest must land.
+func TestQuotaIsAGapThatIsCounted(t *testing.T) {
+	const rows = 700_000 // more than the quota below
+	path := noiseFile(t, rows)
 	g := newGateway(t)
 	a := newAgent(t, "full", g.mqtt, fmt.Sprintf("  - {name: noise, replay: {files: [%s], times: original}}\n", path),
 		"outbox: {flush_interval: 1s, quota: 4MiB, reserve: 1MiB}").start()
