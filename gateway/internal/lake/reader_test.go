@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -114,9 +115,13 @@ func TestReaderAllTables(t *testing.T) {
 	if err := l.ReplaceDevices(t.Context(), []table.Device{{Device: "a", LastSeen: day0, FirstSeen: day0, ClockError: 1, Tags: map[string]string{"k": "v"}}}); err != nil {
 		t.Fatal(err)
 	}
+	row := table.Profile{Device: "a", Series: "temp", Day: 20513, Count: 1, Min: 1.5, Mean: math.NaN(), Drift: math.NaN(), Snapshot: 7, Sequence: 2, Updated: day0}
+	if err := l.ReplaceProfiles(t.Context(), []int32{row.Day}, []table.Profile{row}); err != nil {
+		t.Fatal(err)
+	}
 	r := openReader(t, dir)
 	var got strings.Builder
-	for _, name := range []string{table.Readings, table.Quarantine, table.Gaps, table.Contracts, table.Cursors, table.Devices} {
+	for _, name := range []string{table.Readings, table.Quarantine, table.Gaps, table.Contracts, table.Cursors, table.Devices, table.Profiles} {
 		fmt.Fprintf(&got, "%s\n%s", name, sortedLines(text(t, r, ScanRequest{Table: name}, scan.JSONL)))
 		for _, line := range strings.Split(strings.TrimSpace(text(t, r, ScanRequest{Table: name}, scan.JSONL)), "\n") {
 			if !json.Valid([]byte(line)) {
