@@ -46,7 +46,7 @@ func (in *Intake) Batch(ctx context.Context, client string, payload []byte) erro
 		in.refuse(client, n)
 		return nil
 	case tooManyEpochs:
-		in.refuse(client, nackOf(&s, wire.NotNow, fmt.Sprintf("%d epochs of this device have not ended; end some first", maxEpochs)))
+		in.refuse(client, nackOf(&s, wire.NotNow, fmt.Sprintf("%d epochs of this device began lately and have not ended; end some, or wait for a day", maxEpochs)))
 		return nil
 	case contradiction:
 		in.conflict(&s)
@@ -82,7 +82,7 @@ func (in *Intake) judge(client string, s *wire.Sealed) (verdict, seqset.Range) {
 	defer in.mu.Unlock()
 	e := in.epochs[table.Key{Device: s.Device, Epoch: s.Epoch}]
 	if e == nil {
-		if in.living[s.Device] >= maxEpochs {
+		if in.born[s.Device] >= maxEpochs {
 			return tooManyEpochs, seqset.Range{}
 		}
 		e = newEpoch() // kept once its batch is stored
@@ -107,7 +107,11 @@ func (in *Intake) stored(client string, s *wire.Sealed, size int) {
 	in.count.bytes.Add(uint64(size))
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	e := in.epoch(table.Key{Device: s.Device, Epoch: s.Epoch})
+	key := table.Key{Device: s.Device, Epoch: s.Epoch}
+	if in.epochs[key] == nil {
+		in.born[key.Device]++
+	}
+	e := in.epoch(key)
 	e.store(s, imported(client))
 	e.client = client
 	in.owe(in.heard(client, s.Epoch))
@@ -119,7 +123,6 @@ func (in *Intake) epoch(key table.Key) *epoch {
 	if e == nil {
 		e = newEpoch()
 		in.epochs[key] = e
-		in.living[key.Device]++
 	}
 	return e
 }

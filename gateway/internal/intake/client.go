@@ -50,10 +50,19 @@ func (in *Intake) heard(name string, epoch record.Epoch) *client {
 func (in *Intake) release(key table.Key) {
 	if e := in.epochs[key]; e != nil && e.complete() {
 		delete(in.epochs, key)
-		if in.living[key.Device]--; in.living[key.Device] == 0 {
-			delete(in.living, key.Device)
+		if in.born[key.Device] > 1 {
+			in.born[key.Device]--
+		} else {
+			delete(in.born, key.Device)
 		}
 	}
+}
+
+// forgetBirths lets every device begin epochs anew.
+func (in *Intake) forgetBirths() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	clear(in.born)
 }
 
 // forgetIdle forgets clients that have been silent, and takes back the acks that the broker retains for them.

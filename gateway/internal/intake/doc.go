@@ -14,8 +14,9 @@
 //	I4  A message is in the log, or known to be a copy of what is, or refused with a nack and a reason, or withheld
 //	    (ErrWithhold). A refusal changes nothing (TestRefusals).
 //	I5  A batch that would need more ranges than a cursor holds is refused with the lowest missing range (TestHoleFirst).
-//	I6  A device that has used up its share of the log, or has more epochs that never ended than any honest one, is
-//	    refused alone; it keeps its batches and others go on (TestShareFullIsANack, TestEpochsOfOneDeviceAreBounded).
+//	I6  A device that has used up its share of the log, or begins more epochs in a day than any honest one, is refused
+//	    alone; it keeps its batches and others go on (TestShareFullIsANack, TestEpochsOfOneDeviceAreBounded). Epochs that
+//	    power cuts or lost data directories left behind over the years do not count (TestForgottenEpochsLockNobodyOut).
 //
 // What can be lost: nothing that an ack has called stored. A nack or an ack itself may be lost; the device sends again,
 // or hears the next ack, which follows within a second if the client was too slow for the last (TestMissedAckIsSaidAgain).

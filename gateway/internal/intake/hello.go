@@ -12,8 +12,8 @@ import (
 	"github.com/headwater-iot/headwater/shared/wire"
 )
 
-// maxEpochs bounds the epochs that one ack speaks of, and those of one device that have not ended, each of which takes
-// memory here and in landing until it has. A device has a handful.
+// maxEpochs bounds the epochs that one ack speaks of, and those that one device may begin in a day and not end, each of
+// which takes memory here and in landing. A device has a handful.
 const maxEpochs = 1024
 
 // Hello takes one hello and answers it with an ack before it returns. The error means what that of Batch means.

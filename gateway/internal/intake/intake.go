@@ -28,6 +28,8 @@ const (
 	// idleAfter is when a client is forgotten: it says hello every minute while it is there.
 	idleAfter  = 10 * time.Minute
 	sweepEvery = time.Minute
+	// epochsEvery is for how long a new epoch counts: one that nobody can end must not count for ever.
+	epochsEvery = 24 * time.Hour
 )
 
 // ErrWithhold means that a message is neither in the log nor refused: it must not be acknowledged to the broker, and
@@ -82,7 +84,7 @@ type Intake struct {
 	open    bool // the log has been replayed
 	number  uint64
 	epochs  map[table.Key]*epoch
-	living  map[string]int // how many epochs are in memory, by device
+	born    map[string]int // how many epochs a batch has begun lately that have not ended, by device
 	clients map[string]*client
 	due     map[*client]struct{} // clients that get an ack at the next turn
 	missed  map[*client]struct{} // clients that were too slow for their last one
@@ -101,7 +103,7 @@ func New(cfg Config) *Intake {
 	}
 	in := &Intake{
 		cfg: cfg, count: newCounters(cfg.Meter), wake: make(chan struct{}, 1),
-		epochs: map[table.Key]*epoch{}, living: map[string]int{}, clients: map[string]*client{}, due: map[*client]struct{}{}, missed: map[*client]struct{}{},
+		epochs: map[table.Key]*epoch{}, born: map[string]int{}, clients: map[string]*client{}, due: map[*client]struct{}{}, missed: map[*client]struct{}{},
 	}
 	cfg.Meter.GaugeFunc("headwater_intake_clients", "Clients heard of lately.", func() float64 {
 		in.mu.Lock()
@@ -131,6 +133,8 @@ func (in *Intake) ready() bool { return in.loaded && in.open }
 func (in *Intake) Run(ctx context.Context) error {
 	sweep := time.NewTicker(sweepEvery)
 	defer sweep.Stop()
+	forgive := time.NewTicker(epochsEvery)
+	defer forgive.Stop()
 	again := time.NewTicker(missedEvery)
 	defer again.Stop()
 	turn := time.NewTimer(ackEvery)
@@ -153,6 +157,8 @@ func (in *Intake) Run(ctx context.Context) error {
 			in.oweMissed()
 		case <-sweep.C:
 			in.forgetIdle()
+		case <-forgive.C:
+			in.forgetBirths()
 		case <-ctx.Done():
 			return nil
 		}

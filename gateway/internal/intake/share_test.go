@@ -3,6 +3,8 @@ package intake
 import (
 	"fmt"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/headwater-iot/headwater/gateway/internal/cursor"
 	"github.com/headwater-iot/headwater/gateway/internal/table"
@@ -63,4 +65,27 @@ func TestEpochsOfOneDeviceAreBounded(t *testing.T) {
 	if len(w.log) != before+1 {
 		t.Error("an epoch has ended and a new one is still refused")
 	}
+}
+
+// TestForgottenEpochsLockNobodyOut is a device that keeps nothing over a boot, so that none of its epochs ever ends: those of
+// other days do not count.
+func TestForgottenEpochsLockNobodyOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t).running()
+		var old []cursor.Update
+		for i := range 2 * maxEpochs {
+			old = append(old, update(record.Epoch(10_000+i), false, seqset.Range{From: 0, To: 4}))
+		}
+		w.Loaded(old)
+		for day := range 3 {
+			for i := range maxEpochs / 2 {
+				w.send(part{epoch: record.Epoch(1 + day*maxEpochs + i), n: 1})
+			}
+			<-time.After(epochsEvery)
+			synctest.Wait()
+		}
+		if n := len(w.nacks["dev"]); n != 0 {
+			t.Errorf("%d of %d batches were refused, the first with %+v", n, 3*maxEpochs/2, w.nacks["dev"][0])
+		}
+	})
 }
