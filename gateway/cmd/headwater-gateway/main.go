@@ -11,6 +11,10 @@
 //	headwater-gateway contract diff OLD NEW
 //	headwater-gateway contract init --data DIR [--device X] [--out FILE]
 //	headwater-gateway contract words
+//	headwater-gateway quarantine list    --data DIR [--device X] [--reason R] [--since T] [--fate F] [--json]
+//	headwater-gateway quarantine show    --data DIR NAME... [--json]
+//	headwater-gateway quarantine replay  --data DIR [NAME...] [--device X] [--reason R] [--all] [--rate N] [--json]
+//	headwater-gateway quarantine discard --data DIR [NAME...] [--device X] [--reason R] [--all] [--rate N] [--json]
 //	headwater-gateway version
 package main
 
@@ -33,6 +37,7 @@ func commands() []cli.Command {
 		{Name: "ledger", Args: "--data DIR", Summary: "balance what agents accepted against what landed", Run: ledger},
 		{Name: "profile", Args: "--data DIR", Summary: "figures of every series and day: counts, quantiles, distinct values, drift", Run: profiles},
 		{Name: "contract", Args: "COMMAND", Summary: "check, compare and draft data contracts", Sub: contractCommands()},
+		{Name: "quarantine", Args: "COMMAND", Summary: "list, show, replay and discard what is held", Sub: quarantineCommands()},
 		{Name: "version", Summary: "print the version", Run: version},
 		{Name: "steps", Summary: "name the steps of a commit at which HEADWATER_DIE_AT can end the process (tests)", Hidden: true, Run: steps},
 	}

@@ -111,3 +111,39 @@ func TestPresent(t *testing.T) {
 		t.Errorf("another epoch: %v, %v", got, err)
 	}
 }
+
+// TestReaderOfQuarantine restricts rows by every column that can be asked for.
+func TestReaderOfQuarantine(t *testing.T) {
+	l := openLake(t, t.TempDir(), nil)
+	a, b := held("a", 7, 0, 5, 3), held("b", 8, 0, 5, 4)
+	a.Reason, a.Rule, a.Contract = "contract", "range", "c@1.0.0"
+	b.Fate, b.Origin.Received = table.FateDiscarded, day0+1
+	b.Origin.Partition = 0
+	lands(t, l, &table.Commit{Quarantine: []table.QuarantineRow{a, b}})
+	for name, req := range map[string]QuarantineRequest{
+		"device": {Device: "b"}, "reason": {Reason: "too_old"}, "fate": {Fate: table.FateDiscarded}, "epoch": {Epoch: 8}, "since": {Since: day0 + 1},
+		"record": {Record: &b.Origin},
+	} {
+		var got []table.QuarantineRow
+		err := (&Reader{cat: l.cat}).Quarantine(t.Context(), req, func(r *table.QuarantineRow) error {
+			got = append(got, *r)
+			return nil
+		})
+		want := b
+		want.Bytes = nil
+		if diff := cmp.Diff([]table.QuarantineRow{want}, got); err != nil || diff != "" {
+			t.Errorf("%s: %v (-want +got):\n%s", name, err, diff)
+		}
+	}
+	for name, req := range map[string]QuarantineRequest{"rule": {Rule: "range", Bytes: true}, "contract": {Contract: "c@1.0.0", Bytes: true}} {
+		err := (&Reader{cat: l.cat}).Quarantine(t.Context(), req, func(r *table.QuarantineRow) error {
+			if diff := cmp.Diff(a, *r); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", name, diff)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -49,7 +49,7 @@ func ReadCursors(batch arrow.RecordBatch) ([]table.Cursor, error) { return readA
 // ReadGaps reads rows of the table `gaps`.
 func ReadGaps(batch arrow.RecordBatch) ([]table.GapRow, error) { return readAll(batch, readGap) }
 
-// ReadQuarantine reads rows of the table `quarantine`.
+// ReadQuarantine reads rows of the table `quarantine`, which may be read without the column `bytes`.
 func ReadQuarantine(batch arrow.RecordBatch) ([]table.QuarantineRow, error) {
 	return readAll(batch, readQuarantine)
 }
@@ -110,12 +110,14 @@ func readQuarantine(c *cells) table.QuarantineRow {
 		Device:   c.text("device"),
 		Epoch:    c.epoch("epoch"),
 		Count:    uint64(c.long("count")),
-		Bytes:    c.blob("bytes"),
 		Reason:   c.text("reason"),
 		Rule:     c.text("rule"),
 		Contract: c.text("contract"),
 		Origin:   c.origin("received_time"),
 		Fate:     c.text("fate"),
+	}
+	if _, read := c.cols["bytes"]; read {
+		r.Bytes = c.blob("bytes")
 	}
 	if !c.null("seq_from") {
 		r.From, r.To = uint64(c.long("seq_from")), uint64(c.long("seq_to"))
