@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -120,10 +121,12 @@ func (o *Outbox) recover() error {
 	return o.begin(last, leftover)
 }
 
-// readFacts takes what meta.db knew and returns the manifests of the segments that should be there.
+// readFacts takes what meta.db knew and returns the manifests of the segments that should be there. Keys sort by epoch,
+// then by seq, and so do gaps and manifests.
 func (o *Outbox) readFacts(facts map[string][]byte) (manifests []manifest) {
-	for k, v := range facts {
+	for _, k := range slices.Sorted(maps.Keys(facts)) {
 		var err error
+		v := facts[k]
 		switch {
 		case strings.HasPrefix(k, factLine):
 			e := &epoch{}
@@ -152,9 +155,6 @@ func (o *Outbox) readFacts(facts map[string][]byte) (manifests []manifest) {
 		}
 	}
 	slices.SortFunc(o.epochs, func(a, b *epoch) int { return cmp.Compare(a.Order, b.Order) })
-	slices.SortFunc(o.gaps, func(a, b *gap) int {
-		return cmp.Or(cmp.Compare(a.Epoch, b.Epoch), cmp.Compare(a.First, b.First))
-	})
 	return manifests
 }
 

@@ -1,7 +1,6 @@
 package outbox
 
 import (
-	"cmp"
 	"slices"
 	"time"
 
@@ -16,9 +15,6 @@ import (
 // them. It may claim too much, namely seqs that landed out of the ring: the gateway clips a gap to what it
 // has not got.
 func (o *Outbox) missDamaged(manifests []manifest) {
-	slices.SortFunc(manifests, func(a, b manifest) int {
-		return cmp.Or(cmp.Compare(a.Epoch, b.Epoch), cmp.Compare(a.First, b.First))
-	})
 	for i, m := range manifests {
 		e := o.find(m.Epoch)
 		seg := o.segmentOf(m)

@@ -89,7 +89,7 @@ func create(path string, noSync bool, prepare func(*bbolt.DB) error, buckets ...
 		err = syncDir(filepath.Dir(path))
 	}
 	if err != nil {
-		return nil, errors.Join(err, db.Close(), os.Remove(tmp))
+		return nil, errors.Join(orErrno(err), db.Close(), os.Remove(tmp))
 	}
 	return db, nil
 }

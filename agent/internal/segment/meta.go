@@ -57,7 +57,7 @@ func OpenMeta(dir string, opts ...Option) (m *Meta, facts map[string][]byte, dam
 	}
 	m = &Meta{db: db}
 	if err := m.makeRoom(facts); err != nil {
-		return nil, nil, damaged, errors.Join(fmt.Errorf("write %s: %w", path, err), m.Close())
+		return nil, nil, damaged, errors.Join(fmt.Errorf("write %s: %w", path, orErrno(err)), m.Close())
 	}
 	return m, facts, damaged, nil
 }
@@ -137,7 +137,7 @@ func (m *Meta) Put(facts map[string][]byte) error {
 		})
 	})
 	if err != nil {
-		err = fmt.Errorf("write %s: %w", metaName, err)
+		err = fmt.Errorf("write %s: %w", metaName, orErrno(err))
 	}
 	if errors.Is(err, errFault) {
 		m.fault = err

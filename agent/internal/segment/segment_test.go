@@ -343,3 +343,16 @@ func TestFactsAreNeverGone(t *testing.T) {
 	}
 	must(t, m.Close())
 }
+
+// TestSwallowedErrnoIsFound: bbolt writes what kept a file from growing into a text, and a start branches on it.
+func TestSwallowedErrnoIsFound(t *testing.T) {
+	swallowed := fmt.Errorf("file resize error: %s", &os.PathError{Op: "truncate", Path: "meta.db.tmp", Err: syscall.ENOSPC})
+	if err := orErrno(swallowed); !errors.Is(err, syscall.ENOSPC) || errors.Is(swallowed, syscall.ENOSPC) {
+		t.Errorf("%v", err)
+	}
+	for _, err := range []error{nil, ErrDamaged, syscall.ENOSPC} {
+		if got := orErrno(err); got != err {
+			t.Errorf("%v became %v", err, got)
+		}
+	}
+}

@@ -154,10 +154,8 @@ func setAside(path string) {
 	if err != nil || len(entries) <= keptAside {
 		return
 	}
-	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return modTime(a).Compare(modTime(b)) })
-	for _, e := range entries[:len(entries)-keptAside] {
-		_ = os.Remove(filepath.Join(dir, e.Name()))
-	}
+	oldest := slices.MinFunc(entries, func(a, b fs.DirEntry) int { return modTime(a).Compare(modTime(b)) })
+	_ = os.Remove(filepath.Join(dir, oldest.Name())) // each that comes sends one away
 }
 
 func modTime(e fs.DirEntry) time.Time {
