@@ -36,10 +36,11 @@ func (s *screen) Write(b []byte) (int, error) {
 	return s.file.Write(b)
 }
 
-func (s *screen) printf(format string, args ...any) { _, _ = fmt.Fprintf(s, format, args...) }
+// Print implements importer.Screen.
+func (s *screen) Print(format string, args ...any) { _, _ = fmt.Fprintf(s, format+"\n", args...) }
 
-// move replaces the moving line.
-func (s *screen) move(format string, args ...any) {
+// Move replaces the moving line.
+func (s *screen) Move(format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	every := lineEvery

@@ -175,7 +175,7 @@ func (f *File) checkNames() error {
 type BadRow struct {
 	Line   int    `json:"line"`
 	Reason string `json:"reason"` // one of a few words
-	Detail string `json:"detail"`
+	Detail string `json:"detail"` // at most 200 characters of it: a cell may have 256 KiB
 }
 
 // Error names the line and says why.
@@ -227,7 +227,7 @@ func (r *Rows) Next() (*record.Row, error) {
 	}
 	r.Raw, r.Line = got.raw, got.line
 	bad := func(reason string, err error) (*record.Row, error) {
-		return nil, &BadRow{Line: got.line, Reason: reason, Detail: err.Error()}
+		return nil, &BadRow{Line: got.line, Reason: reason, Detail: fmt.Sprintf("%.200s", err)}
 	}
 	if got.err != nil {
 		return bad(BadQuote, got.err)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/headwater-iot/headwater/agent/internal/csvfile"
 	"github.com/headwater-iot/headwater/shared/record"
@@ -192,6 +193,22 @@ func TestBadRowsCostNoOther(t *testing.T) {
 		`bad 9 value|bad 10 time|bad 11 value|2024-01-02T00:00:00 v:=2 w:="b"`
 	if s := strings.Join(got, "|"); s != want {
 		t.Errorf("got  %s\nwant %s", s, want)
+	}
+}
+
+// A file that is all wrong is told of row by row, and must not fill the memory.
+func TestReasonsAreShort(t *testing.T) {
+	text := "time,v\n2024-01-02,1\n2024-01-02," + strings.Repeat("ä", 100_000) + "\n"
+	f, err := csvfile.Open(strings.NewReader(text), int64(len(text)), csvfile.Options{Timezone: "UTC"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := f.Rows(strings.NewReader(text[f.Start().Offset:]), f.Start())
+	_, _ = rows.Next()
+	_, err = rows.Next()
+	var bad *csvfile.BadRow
+	if !errors.As(err, &bad) || utf8.RuneCountInString(bad.Detail) > 200 || !utf8.ValidString(bad.Detail) {
+		t.Errorf("%.300v", err)
 	}
 }
 

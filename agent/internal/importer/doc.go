@@ -31,5 +31,10 @@
 // in one file or two; batches of rows in no order touch hundreds, and the gateway gathers those of a year. A file of
 // years in no order is told by Plan.Scattered before anything is sent.      TestScatteredYearsAreSeen
 //
+// To land is to be in a committed transaction, as a reading or in quarantine: an ack does not tell which, so a file of which
+// the gateway put rows into quarantine is imported. The table quarantine has them, with epoch and seqs.
+//
+// Files lands several files and says how each was understood, in words and as Outcomes.  TestFilesAreUnderstoodFirst
+//
 // What can be lost: nothing that the file still holds. A bad row does not land; it is named and counted.
 package importer

@@ -16,7 +16,7 @@ import (
 )
 
 // ErrStalled means that nothing has moved for too long.
-var ErrStalled = errors.New("the gateway has stored and landed nothing new")
+var ErrStalled = errors.New("the gateway has stored and landed nothing new (is it running, and reached? the same command goes on later)")
 
 const retryMax = 5 * time.Second // somebody waits for it, and imports are few
 
@@ -88,7 +88,7 @@ func watch(ctx context.Context, q *queue, cfg *Config, stop func(error)) Progres
 		}
 		cfg.Tell(p)
 		if cfg.Stall > 0 && time.Since(moved) >= cfg.Stall {
-			stop(fmt.Errorf("%w for %s", ErrStalled, cfg.Stall))
+			stop(fmt.Errorf("in %s %w", cfg.Stall, ErrStalled))
 		}
 		select {
 		case <-tick.C:
