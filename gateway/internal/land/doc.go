@@ -8,7 +8,8 @@
 //	    closed before. Package commit's TestEveryReadingHasOneFateWhateverFails holds that for random fleets, faults,
 //	    restarts and takeovers.
 //	I2  The rows are a function of log, cursors and settings. Landing never asks the clock, and how records are
-//	    grouped into commits changes nothing (package commit's TestGroupingChangesNoRow).
+//	    grouped into commits, or a batch into parts, changes nothing (package commit's TestGroupingChangesNoRow,
+//	    TestPartsAreStampedAlike).
 //	I3  No record stops the ones behind it: what cannot be read, or takes the process down, goes to quarantine with
 //	    its reason. The one exception is a record of a kind this binary does not know: landing stops by name
 //	    (ErrKind), because skipping it could change what the records behind it mean.

@@ -17,7 +17,7 @@ import (
 const maxEpochs = 256
 
 // maxLiving bounds the epochs of one device that are in memory and have not ended; of one that has so many, a hello
-// brings no new ones. A device that invents epochs must not make memory grow. Intake holds its batches to the same.
+// brings no new ones. A device that invents epochs must not make memory grow. Intake takes no more by batches in a day.
 const maxLiving = 1024
 
 // heard returns the entries of a hello that are taken in, the current epoch first.

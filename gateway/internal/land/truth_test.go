@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/headwater-iot/headwater/gateway/internal/land"
@@ -289,5 +291,28 @@ func TestWrongErrorsAreSeen(t *testing.T) {
 	}
 	if seen < 15 {
 		t.Errorf("of 20 devices that lie by three seconds %d were seen", seen)
+	}
+}
+
+// TestPartsAreStampedAlike lands a batch of many days at once and in parts, with a clock that is known and one that is not,
+// and readings of the future among them: the rows are the same.
+func TestPartsAreStampedAlike(t *testing.T) {
+	b1, b2, b3 := life{1, now - 48*hour}, life{2, now - 20*hour}, life{3, now - hour}
+	tell := func(maxDays int, a wire.Anchor) string {
+		r := newRiver(t, land.Settings{MaxDays: maxDays})
+		b1.reads(r, b1.anchor(wire.Synced, 1, 3600, 0), 0, 3600)
+		b3.says(r, bootAnchor(b3, b3.anchor(wire.Gateway, 1, 0, 0)))
+		h := wire.Header{Device: "probe-1", Epoch: 2, Boot: 2, Base: -18 * day / 1000, HasPromise: true, Promise: 7200_000}
+		r.batch(landtest.Readings(t, a, h, 1, 40, day/2000))
+		lines := strings.Split(r.clocks(), "\n")
+		slices.Sort(lines)
+		c := r.cursor(2)
+		c.Version = 0
+		return fmt.Sprintf("%s\n%+v", strings.Join(lines, "\n"), c)
+	}
+	for _, a := range []wire.Anchor{{}, b2.unset(7200), b2.anchor(wire.Unsynced, 1, 7200, gigayear), b2.anchor(wire.Gateway, 1, 7200, 20_000)} {
+		if whole, parts := tell(64, a), tell(4, a); whole != parts {
+			t.Errorf("anchor %v: at once\n%s\nin parts\n%s", a.State, whole, parts)
+		}
 	}
 }
