@@ -122,10 +122,14 @@ func (p *Plan) decisions(pieces []piece) []decision.Quarantine {
 		}
 		for _, x := range byKey[key] {
 			for _, r := range x.seqs.Ranges() {
-				if records >= maxRecords || seqs.Count() > 0 && seqs.Count()+r.Len() > maxReadings || len(seqs.Ranges()) >= maxRanges {
-					flush()
+				for at := r.From; at < r.To; {
+					if records >= maxRecords || seqs.Count() >= maxReadings || len(seqs.Ranges()) >= maxRanges {
+						flush()
+					}
+					to := min(r.To, at+maxReadings-seqs.Count())
+					seqs.Add(at, to)
+					at = to
 				}
-				seqs.Add(r.From, r.To)
 			}
 			records++
 		}
