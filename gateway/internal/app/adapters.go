@@ -108,7 +108,7 @@ func outcome(err error) commit.Outcome {
 
 // replay gives every record that was in the log before this start, and has not landed, to intake. It runs before
 // landing does, which would trim the log under it.
-func replay(ctx context.Context, l *log.Log, lakeMarks table.Marks, take func(kind uint8, client string, payload []byte)) error {
+func replay(ctx context.Context, l *log.Log, lakeMarks table.Marks, take func(log.Entry)) error {
 	from := l.First()
 	left := uint64(0)
 	for p, next := range l.Next() {
@@ -127,7 +127,7 @@ func replay(ctx context.Context, l *log.Log, lakeMarks table.Marks, take func(ki
 		if err != nil {
 			return fmt.Errorf("replay the log: %w", err)
 		}
-		take(uint8(e.Kind), e.Client, e.Payload)
+		take(e)
 	}
 	return r.Close()
 }

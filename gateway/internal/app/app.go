@@ -19,6 +19,7 @@ import (
 	"github.com/headwater-iot/headwater/gateway/internal/lake"
 	"github.com/headwater-iot/headwater/gateway/internal/land"
 	"github.com/headwater-iot/headwater/gateway/internal/log"
+	"github.com/headwater-iot/headwater/gateway/internal/register"
 	"github.com/headwater-iot/headwater/gateway/internal/settings"
 	"github.com/headwater-iot/headwater/shared/buildinfo"
 	"github.com/headwater-iot/headwater/shared/durable"
@@ -56,6 +57,9 @@ type Gateway struct {
 	http     net.Listener
 	control  net.Listener
 	verdicts *verdicts
+
+	register   *register.Register
+	pseudonyms []byte // the key of them
 
 	intake  *intake.Intake
 	console *console.Console
@@ -96,6 +100,9 @@ func (g *Gateway) open(ctx context.Context) (err error) {
 		Logger:       g.opt.Logger, Meter: g.meter, Health: g.board, Pulse: g.service.Pulse("log"),
 	})
 	if err != nil {
+		return err
+	}
+	if err := g.openContracts(ctx); err != nil {
 		return err
 	}
 	if g.attempts, err = land.OpenAttempts(g.settings.State(), g.opt.Logger); err != nil {

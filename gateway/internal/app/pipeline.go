@@ -2,6 +2,8 @@ package app
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -10,6 +12,7 @@ import (
 	"github.com/headwater-iot/headwater/gateway/internal/control"
 	"github.com/headwater-iot/headwater/gateway/internal/intake"
 	"github.com/headwater-iot/headwater/gateway/internal/land"
+	"github.com/headwater-iot/headwater/gateway/internal/log"
 	"github.com/headwater-iot/headwater/gateway/internal/profile"
 	"github.com/headwater-iot/headwater/shared/buildinfo"
 	"github.com/headwater-iot/headwater/shared/run"
@@ -23,7 +26,7 @@ func (g *Gateway) stages() []run.Stage {
 	logger := g.opt.Logger
 	lander := land.New(land.Config{
 		Log: g.log.ID(), Lookup: g.lake.Cursor, Logger: logger, Meter: g.meter, Health: g.board, Attempts: g.attempts,
-		Opening: dieOpening(g.opt), Kept: g.lake, Decided: g.verdicts.tell,
+		Opening: dieOpening(g.opt), Key: g.pseudonyms, Kept: g.lake, Decided: g.verdicts.tell,
 	})
 	g.intake = intake.New(intake.Config{
 		Log:  intakeLog{g.log, g.lake},
@@ -75,13 +78,22 @@ func (g *Gateway) replay(ctx context.Context, done chan<- struct{}) error {
 	}
 	pulse := g.service.Pulse("replay")
 	defer pulse.Rest()
-	err = replay(ctx, g.log, marks, func(kind uint8, client string, payload []byte) {
+	var odd error
+	err = replay(ctx, g.log, marks, func(e log.Entry) {
 		pulse.Due(0)
-		g.intake.Replay(kind, client, payload)
+		if e.Kind == log.Contract {
+			odd = errors.Join(odd, g.register.Take(e.Partition, e.Payload))
+			return
+		}
+		g.intake.Replay(uint8(e.Kind), e.Client, e.Payload)
 	})
 	if err != nil {
 		return err
 	}
+	if odd != nil {
+		return fmt.Errorf("replay the log: %w", odd)
+	}
+	g.levelContracts(ctx)
 	pulse.Rest()
 	g.intake.Open()
 	close(done)
@@ -93,6 +105,7 @@ func (g *Gateway) replay(ctx context.Context, done chan<- struct{}) error {
 func (g *Gateway) commands() http.Handler {
 	mux := http.NewServeMux()
 	control.Handle(mux, QuarantinePath, g.decide)
+	control.Handle(mux, ContractPath, g.register.Change)
 	return mux
 }
 

@@ -39,12 +39,12 @@ func TestReplayBeginsAtTheMarksOfItsOwnLog(t *testing.T) {
 		"a lake of nobody":  {table.Marks{}, records - int(first[0]+first[1])},
 	} {
 		got := 0
-		if err := replay(t.Context(), l, c.marks, func(uint8, string, []byte) { got++ }); err != nil || got != c.want {
+		if err := replay(t.Context(), l, c.marks, func(log.Entry) { got++ }); err != nil || got != c.want {
 			t.Errorf("%s: %d records and %v, want %d", name, got, err, c.want)
 		}
 	}
 	ahead := table.Marks{Log: l.ID(), Next: []uint64{31, 0}}
-	if err := replay(t.Context(), l, ahead, func(uint8, string, []byte) {}); !errors.Is(err, log.ErrAhead) {
+	if err := replay(t.Context(), l, ahead, func(log.Entry) {}); !errors.Is(err, log.ErrAhead) {
 		t.Errorf("a lake that is ahead of the log: %v", err)
 	}
 }

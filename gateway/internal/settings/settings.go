@@ -57,6 +57,8 @@ type Settings struct {
 	Commit   Commit          `yaml:"commit"`
 	Maintain Maintain        `yaml:"maintain"`
 	Profile  Profile         `yaml:"profile"`
+
+	Contracts Contracts `yaml:"contracts"`
 }
 
 // MQTT is how devices reach the gateway: the embedded broker, which listens, or an external one.
@@ -94,6 +96,11 @@ type Commit struct {
 // Maintain says how often the lake is kept tidy.
 type Maintain struct {
 	Every time.Duration `yaml:"every"`
+}
+
+// Contracts says where the files of contracts are.
+type Contracts struct {
+	Dir string `yaml:"dir"` // read at the start; "" = none
 }
 
 // Profile says how often profiles of series and days are made.
@@ -143,6 +150,13 @@ func (s *Settings) Check() error {
 	}
 	if s.Data == "" {
 		bad("data", "is empty; name a directory")
+	}
+	if s.Contracts.Dir != "" {
+		if info, err := os.Stat(s.Contracts.Dir); err != nil {
+			bad("contracts.dir", "%v", err)
+		} else if !info.IsDir() {
+			bad("contracts.dir", "%s is no directory", s.Contracts.Dir)
+		}
 	}
 	s.MQTT.check(bad)
 	if _, _, err := net.SplitHostPort(s.HTTP.Listen); err != nil {
