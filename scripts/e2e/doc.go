@@ -4,6 +4,9 @@
 //
 // Promise proved here: accepted = landed + quarantined + gaps + pending, with
 // landed values equal to the source bit for bit and no (device, epoch, seq)
-// twice, whatever was killed on the way. Negative controls show that the
-// harness can see a loss.
+// twice, whatever was killed on the way (TestKills), and however full or broken
+// the disks are, of the gateway (TestLogDiskFull, TestLakeDiskFull,
+// TestReadOnlyDisks) and of the agent (TestCardFull, TestCardTooSmall,
+// TestCardReadOnly, TestCardDeleted, TestCardGarbled). Negative controls show
+// that the harness can see a loss.
 package e2e

@@ -20,6 +20,7 @@
 //     page says so (TestReadOnlyData, TestFullDataAtTheFirstStart). A full tmpfs only moves
 //     the ring to the heap (TestFullTmpfs).
 //   - Too few file descriptors at the start damage nothing: it waits (TestStartWaitsForFiles).
+//   - A stop leaves in the ring what the card did not take (TestCardFullAtStop, end to end).
 //   - Connected, it writes nothing to flash but a line at its start and one a day
 //     (TestConnectedAgentWritesOneLine), and every reading is counted on its way
 //     (TestEveryReadingIsCounted).

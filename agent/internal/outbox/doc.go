@@ -25,7 +25,13 @@
 //	what happens                          what is lost                          it shows as
 //	power cut                             readings younger than flush_interval  epoch `lost`, count_max
 //	agent killed, no tmpfs                the same                              outbox-no-tmpfs, epoch `lost`
-//	quota, disk or inodes full            the oldest readings                   gap drop_oldest, outbox-full
+//	quota full, or a card too small       the oldest readings                   gap drop_oldest, outbox-full
+//	  for quota and reserve
+//	others fill the card                  nothing while the ring has room; then outbox-full, outbox-flash-fails,
+//	                                      the oldest in the ring, for what is   then gap drop_oldest
+//	                                      on the card would not make the room
+//	                                      (TestNothingIsGivenUpForOthers)
+//	the directory goes while it runs      what was in it                        outbox-flash-fails; the gateway presumes
 //	a file or the ring is damaged         what is in it                         gap damaged, outbox-damaged
 //	  a waiting row, header and all       that row                              a count in the log
 //	a driver yields what no batch carries nothing: Append refuses               refused_rows_total
@@ -51,6 +57,9 @@
 // # Flash, per flush (reference: one leaf, branch, root and meta page)
 //
 // One transaction for all batches that are due. A segment begins with two more on meta.db, each 4 MiB.
+//
+// Nothing that flash does not take is written again elsewhere: it waits in the ring, and flash is asked once a second.
+// A directory that was deleted, or a card that was mounted anew, is taken into use by the next start.
 //
 // Concurrency: all methods are safe. Two locks, flash before mu; Append takes only mu, unless the ring is
 // full. Run owns the timers; Close may be called without it.
