@@ -34,5 +34,9 @@ func ReserveOf(dir string, percent int, space func(string) (free, total uint64, 
 
 // String says what to do.
 func (r Reserve) String() string {
+	if r.Missing == 0 {
+		return fmt.Sprintf("%s has %d bytes free (of %d), more than its reserve: look for a quota, for inodes that are used up, and for what fills it at times",
+			r.Dir, r.Free, r.Total)
+	}
 	return fmt.Sprintf("%s has %d bytes free and keeps %d (of %d) in reserve: free %d bytes, or enlarge it", r.Dir, r.Free, r.Kept, r.Total, r.Missing)
 }

@@ -2,6 +2,7 @@ package disk
 
 import (
 	"errors"
+	"strings"
 	"testing"
 )
 
@@ -20,6 +21,14 @@ func TestReserveSaysWhatIsMissing(t *testing.T) {
 		r, err := ReserveOf("d", 5, func(string) (uint64, uint64, error) { return c.free, 1000, nil })
 		if err != nil || r.Missing != c.missing {
 			t.Errorf("%d of 1000 free, 5 %% kept: %+v, %v", c.free, r, err)
+		}
+	}
+	for _, c := range []struct {
+		r    Reserve
+		want string
+	}{{Reserve{Free: 20, Total: 1000, Kept: 50, Missing: 30}, "free 30 bytes"}, {Reserve{Free: 90, Total: 1000, Kept: 50}, "inodes"}} {
+		if text := c.r.String(); !strings.Contains(text, c.want) || strings.Contains(text, "free 0 bytes") {
+			t.Errorf("%+v is said as %q, want %q in it", c.r, text, c.want)
 		}
 	}
 	broken := errors.New("broken")
