@@ -25,6 +25,9 @@ func contractCommands() []cli.Command {
 		{Name: "check", Args: "FILE...", Summary: "check contracts: file, line and column of every problem, and what to write instead", Run: contractCheck},
 		{Name: "diff", Args: "OLD NEW", Summary: "compare two versions; exit status 0 same or compatible, 3 needs migration, 4 breaking, 1 wrong version number", Run: contractDiff},
 		{Name: "init", Args: "--data DIR", Summary: "draft a first contract from what has landed", Run: contractInit},
+		{Name: "apply", Args: "FILE --data DIR", Summary: "put a contract in force, or in shadow, without a restart", Run: contractApply},
+		{Name: "remove", Args: "ID --data DIR", Summary: "end a contract", Run: contractRemove},
+		{Name: "list", Args: "--data DIR", Summary: "what is in force since when, and the devices under it and under none", Run: listContracts},
 		{Name: "words", Summary: "what offline, late, complete and stale mean here", Run: contractWords},
 	}
 }

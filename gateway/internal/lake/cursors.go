@@ -3,12 +3,14 @@ package lake
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/iceberg-go"
+	icecat "github.com/apache/iceberg-go/catalog"
 	icetable "github.com/apache/iceberg-go/table"
 
 	"github.com/headwater-iot/headwater/gateway/internal/lake/rowfile"
@@ -126,6 +128,37 @@ func (l *Lake) LoadDevices(ctx context.Context) ([]table.Device, error) {
 		return nil, fmt.Errorf("read devices: %w", err)
 	}
 	return devices, nil
+}
+
+// Contracts returns the changes of contracts, in the order of partition and revision; none of a lake that an earlier version
+// made and no later one has opened.
+func (r *Reader) Contracts(ctx context.Context) ([]table.ContractRow, error) {
+	t, err := r.cat.LoadTable(ctx, schema.Identifier(table.Contracts))
+	if errors.Is(err, icecat.ErrNoSuchTable) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return contractRows(ctx, t)
+}
+
+// Devices returns the names of all devices that the gateway has heard of, sorted.
+func (r *Reader) Devices(ctx context.Context) ([]string, error) {
+	t, err := r.cat.LoadTable(ctx, schema.Identifier(table.Devices))
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	err = scanTable(ctx, t, everything(), func(batch arrow.RecordBatch) error {
+		rows, err := rowfile.ReadDevices(batch)
+		for i := range rows {
+			names = append(names, rows[i].Device)
+		}
+		return err
+	})
+	slices.Sort(names)
+	return names, err
 }
 
 // LoadContracts returns the changes of contracts, in the order of partition and revision.
