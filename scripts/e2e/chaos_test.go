@@ -133,6 +133,7 @@ func (r *river) rage(t *testing.T, rng *rand.Rand, kills int) map[string]int {
 			hit[n].up()
 		}
 	}
+	more(t, r.agents, 20) // none is stopped before it is up
 	return done
 }
 
