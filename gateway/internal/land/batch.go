@@ -37,11 +37,11 @@ func (g *Group) batch(ctx context.Context, o *Opened, by table.Origin) (bool, er
 			g.conflict(o, by, "readings beyond the end of the epoch have landed before")
 		}
 	}
-	if err != nil {
+	if err != nil || !took && !o.split { // nothing of it is in this group
 		return false, err
 	}
 	c.Describe(0, s.Boot, "", by)
-	if s.HasPromise && !o.ahead {
+	if took && s.HasPromise && !o.ahead { // it says something of what has landed
 		c.Promise(s.Promise, by)
 	}
 	if o.anchor.State >= wire.Gateway {

@@ -214,3 +214,32 @@ func TestAbsentAndNullCellsKeepTheirPlace(t *testing.T) {
 		t.Errorf("runs %+v", runs)
 	}
 }
+
+// TestPromiseComesWithTheWholeBatch: "no later seq is older than this" says something of a batch that has landed, and of
+// none that did not fit the group, or fits it in part.
+func TestPromiseComesWithTheWholeBatch(t *testing.T) {
+	for name, c := range map[string]struct{ before, days int }{"in parts": {1, 25}, "after others": {8, 9}} {
+		t.Run(name, func(t *testing.T) {
+			r, days := newRiver(t, land.Settings{MaxDays: 10}), c.days
+			before := header(1, 0, boot0/1000)
+			before.Absolute = true
+			r.batch(landtest.Readings(t, wire.Anchor{}, before, 1, c.before, 86_400_000))
+			h := header(2, 0, -int64(days)*86_400_000)
+			h.HasPromise, h.Promise = true, 5000
+			r.batch(landtest.Readings(t, synced(), h, 1, days, 86_400_000))
+			commits := 0
+			r.lake.Fault = func() (error, bool) {
+				commits++
+				row, known, _ := r.lake.Cursor(t.Context(), "probe-1", 2)
+				if n := row.Closed.Count(); known && n < uint64(days) && (n == 0 || row.Promise != table.Unknown) {
+					t.Errorf("after %d commits, with %d of %d readings closed, the cursor is version %d and promises %d", commits-1, n, days, row.Version, row.Promise)
+				}
+				return nil, false
+			}
+			r.land()
+			if c := r.cursor(2); commits < 2 || c.Promise != 5000 || c.Closed.Count() != uint64(days) {
+				t.Errorf("%d commits, promise %d, %d closed", commits, c.Promise, c.Closed.Count())
+			}
+		})
+	}
+}
