@@ -21,11 +21,11 @@ type Observed struct {
 
 // observed is what was seen of one series, over all devices.
 type observed struct {
-	texts, numbers, integers, others int
-	units                            map[string]*bounds
-	fell                             bool // a later value was smaller
-	last                             map[string]reading
-	steps                            []int64 // us, between neighbours
+	texts, numbers, integers int
+	units                    map[string]*bounds
+	fell                     bool // a later value was smaller
+	last                     map[string]reading
+	steps                    []int64 // us, between neighbours
 }
 
 // bounds are those of the values in one unit.

@@ -140,3 +140,14 @@ func TestIntegersKeepTheirDigits(t *testing.T) {
 		})
 	}
 }
+
+// TestNullHasNoValue: an offset must not leave one where there was none.
+func TestNullHasNoValue(t *testing.T) {
+	c := of(t, "logicalType: number, "+ext("unit", "Cel"))
+	for _, col := range []*record.Column{nulls(floats("K", 0, 300), 0), nulls(ints(0, 300), 0)} {
+		col.Unit = "K"
+		if got := c.Judge(Cells{Column: col, Event: every(2)}, nil).Column; got.Floats[0] != 0 || got.Floats[1] != 26.85 || !got.Null[0] {
+			t.Errorf("%+v", got)
+		}
+	}
+}
