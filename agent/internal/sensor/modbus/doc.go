@@ -22,7 +22,7 @@
 //   - No value is made of an answer that is damaged, of another unit, of another
 //     length, or late (TestDamagedAnswersAreNoValues, TestLateAnswerIsNotTakenForTheNext).
 //     A garbled answer is asked for once more.
-//   - A refused block makes nulls of its own readings only, and is said once
+//   - A refused block makes nulls of its own readings only, and shows which it is
 //     (TestRefusedBlockLeavesTheOthers).
 //   - A line that was unplugged, or a server that was restarted, is used again
 //     when it is back (TestUnpluggedLineComesBack, TestServerComesBack).

@@ -3,7 +3,6 @@ package modbus
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"sync"
 	"testing"
 	"time"
@@ -21,7 +20,7 @@ func sampled(t *testing.T, s Settings) *samplertest.Rig {
 	return samplertest.Start(t, sampler.Sensor{
 		Name: "meter", Interval: 50 * time.Millisecond, Timeout: time.Second, Announce: s.Announce(),
 		Open: func(ctx context.Context) (sampler.Driver, error) {
-			d, err := Open(ctx, s, lines, slog.New(slog.DiscardHandler))
+			d, err := Open(ctx, s, lines)
 			if err != nil {
 				return nil, err
 			}

@@ -118,7 +118,7 @@ func (l *line) connect(ctx context.Context) error {
 	}
 	c, err := new(net.Dialer).DialContext(ctx, "tcp", l.address)
 	if err != nil {
-		return fmt.Errorf("connect to %s: %w", l.url, err)
+		return fmt.Errorf("connect to %s: %w (is the device on, the port right, another master connected?)", l.url, err)
 	}
 	l.conn = c
 	return nil

@@ -130,7 +130,7 @@ func (d *Sensor) Open(context.Context) (sensor.Driver, error) {
 	case len(d.look()) > 0:
 		return nil, fmt.Errorf("open power supply: %w", ErrLate)
 	}
-	return nil, fmt.Errorf("open power supply %s below %s: %w", d.device, d.tree.Path(devices), ErrMissing)
+	return nil, fmt.Errorf("open power supply %q below %s: %w", d.device, d.tree.Path(devices), ErrMissing)
 }
 
 // Read reads every value once. What cannot be read is left out.

@@ -10,13 +10,13 @@ import (
 )
 
 func planModbus(s *Settings, d Deps, p *sensor.Plan) error {
-	settings, log := *s.Modbus, d.Logger.With("sensor", s.Name)
+	settings := *s.Modbus
 	if err := d.lines.Claim(settings); err != nil {
 		return err
 	}
 	p.Announce = settings.Announce()
 	p.Open = func(ctx context.Context) (sensor.Driver, error) {
-		device, err := modbus.Open(ctx, settings, d.lines, log)
+		device, err := modbus.Open(ctx, settings, d.lines)
 		if err != nil {
 			return nil, err // and not a nil *Device in an interface
 		}
