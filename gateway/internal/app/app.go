@@ -114,10 +114,25 @@ func (g *Gateway) open(ctx context.Context) (err error) {
 	if g.control, err = control.Listen(g.settings.State()); err != nil {
 		return err
 	}
-	g.http, err = bind.Address{
-		What: "HTTP", Listen: g.settings.HTTP.Listen, OtherPort: g.opt.DefaultHTTP, InsecureLAN: g.settings.MQTT.InsecureLAN,
-	}.Bind(g.opt.Logger)
+	g.http, err = g.listenHTTP()
 	return err
+}
+
+// listenHTTP listens for the operator. That others may read there stands in health, like what frontdoor says of devices.
+func (g *Gateway) listenHTTP() (net.Listener, error) {
+	a := bind.Address{
+		What: "HTTP", Listen: g.settings.HTTP.Listen, OtherPort: g.opt.DefaultHTTP, InsecureLAN: g.settings.MQTT.InsecureLAN,
+	}
+	l, err := a.Bind(g.opt.Logger)
+	if err != nil {
+		return nil, err
+	}
+	if open, _ := a.Open(); open { // Bind has looked already
+		g.board.Raise(&health.Condition{
+			Code: "insecure-http", Severity: health.Warning, Title: "Anyone on the network can read status and metrics: HTTP has no TLS and no credentials",
+		}, l.Addr().String())
+	}
+	return l, nil
 }
 
 // close gives back what open took, in reverse.

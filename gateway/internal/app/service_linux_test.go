@@ -111,3 +111,24 @@ func (b both) Handle(ctx context.Context, r slog.Record) error {
 	_ = b.readyLine.Handle(ctx, r)
 	return b.Handler.Handle(ctx, r)
 }
+
+// TestOpenHTTPShows lets others read status and metrics, and nobody else in: that has to stand in health.
+func TestOpenHTTPShows(t *testing.T) {
+	s := settings.Default()
+	s.Data, s.MQTT.Listen, s.HTTP.Listen, s.MQTT.InsecureLAN = t.TempDir(), "127.0.0.1:0", "0.0.0.0:0", true
+	seen, ended := make(chan struct{}), make(chan error, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() {
+		ended <- app.Run(ctx, s, app.Options{Logger: slog.New(slog.NewTextHandler(&raised{code: "insecure-http", seen: seen}, nil))})
+	}()
+	select {
+	case <-seen:
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Error("nothing is said of an open HTTP listener")
+	}
+}
