@@ -6,7 +6,8 @@
 //	I1  Accepted is Append returned. An accepted reading survives the death of the process.
 //	                                   TestKilledProcessLosesNothing (control: a ring on the heap)
 //	I2  Within flush_interval it is stored at the gateway or on flash; what is on flash survives a
-//	    power cut.                     TestOnFlashWithinFlushInterval, TestPowerCut (control: no fsync)
+//	    power cut.                     TestOnFlashWithinFlushInterval, TestPowerCut (control: no fsync),
+//	                                   TestAckIsLookedAtAtOnce
 //	I3  What a power cut takes is declared: the epoch is `lost`, with at most count_max readings behind
 //	    its next.                      TestPowerCutIsDeclared
 //	I4  Every accepted reading is landed, held, or in a sealed gap that says why; seqs are dense in each

@@ -236,6 +236,7 @@ func (o *Outbox) Apply(a *wire.Ack) error {
 	}
 	now := time.Now()
 	o.applyToRing(now)
+	poke(o.kick) // what was stored and is not any more may be due
 	o.keepFloor(now)
 	return errors.Join(o.applyToFlash(), o.save())
 }
