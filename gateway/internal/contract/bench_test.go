@@ -15,6 +15,15 @@ func column(unit string) Cells {
 	return Cells{Column: col, Event: every(300), Received: 300e6}
 }
 
+// singles is a column whose values were single precision once: their decimals are long.
+func singles(unit string) Cells {
+	cells := column(unit)
+	for i, v := range cells.Floats {
+		cells.Floats[i] = float64(float32(v))
+	}
+	return cells
+}
+
 // TestJudgeAllocatesNothing where nothing is broken and nothing is converted.
 func TestJudgeAllocatesNothing(t *testing.T) {
 	c := of(t, typical, extra("allowedLateness", "30d"), extra("futureSkew", "10m"))
@@ -38,6 +47,7 @@ func BenchmarkJudge(b *testing.B) {
 		{"range", "logicalType: number, logicalTypeOptions: {minimum: -40, maximum: 85}", nil, column("")},
 		{"typical", typical, []string{extra("allowedLateness", "30d"), extra("futureSkew", "10m")}, column("Cel")},
 		{"converted", "logicalType: number, " + ext("unit", "K"), nil, column("Cel")},
+		{"converted from float32", "logicalType: number, " + ext("unit", "Pa"), nil, singles("hPa")},
 		{"enum", "logicalType: number, " + ext("enum", "[1, 2, 3, 20]"), nil, column("")},
 	} {
 		b.Run(bb.name, func(b *testing.B) {

@@ -123,6 +123,10 @@ func micros(v float64) (n float64, ok bool) {
 	return n, math.Abs(n) < 1e15 && n/1e6 == v
 }
 
+// single reports whether v came out of a chip or a wire as a single precision number. What micros does not know of
+// these has decimals that nobody wrote, and arithmetic is as good for them.
+func single(v float64) bool { return float64(float32(v)) == v }
+
 // shifted moves the decimal point of the shortest decimal that stands for v.
 func shifted(v float64, by int) float64 {
 	if by == 0 {
@@ -133,6 +137,12 @@ func shifted(v float64, by int) float64 {
 			return n / math.Pow10(6-by)
 		}
 		return n * math.Pow10(by-6)
+	}
+	if single(v) {
+		if by < 0 {
+			return v / math.Pow10(-by)
+		}
+		return v * math.Pow10(by)
 	}
 	mantissa, exponent, _ := strings.Cut(strconv.FormatFloat(v, 'e', -1, 64), "e")
 	e, _ := strconv.Atoi(exponent)
@@ -145,6 +155,9 @@ func sum(v, offset float64) float64 {
 	n, ok := micros(v)
 	if m, round := micros(offset); ok && round {
 		return (n + m) / 1e6
+	}
+	if single(v) {
+		return v + offset
 	}
 	return round(v+offset, max(places(v), places(offset)))
 }
