@@ -73,8 +73,15 @@ func (g *Group) decide(ctx context.Context, o *Opened, by table.Origin) (bool, e
 	if err != nil {
 		return false, err
 	}
+	var present seqset.Set
+	if d.Verb == decision.Replay {
+		held := heldOf(d, slices.Concat(records...))
+		if present, err = g.l.cfg.Kept.Present(ctx, d.key(), &held); err != nil {
+			return false, err
+		}
+	}
 	for i, rows := range records {
-		took, err := g.again(ctx, o, rows, by)
+		took, err := g.again(ctx, o, rows, &present, by)
 		if err != nil {
 			return false, err
 		}
@@ -121,15 +128,26 @@ func (g *Group) recordsOf(ctx context.Context, d *deciding) (records [][]table.Q
 	return records, nil
 }
 
-// again gives the held readings of one log record their new fates.
-func (g *Group) again(ctx context.Context, o *Opened, rows []table.QuarantineRow, by table.Origin) (took bool, err error) {
-	d := o.deciding
-	f := fates{record: d.Record != nil, took: true}
+// heldOf returns the held seqs of rows that are decided on.
+func heldOf(d *deciding, rows []table.QuarantineRow) seqset.Set {
+	var held seqset.Set
 	for i := range rows {
 		if d.meets(&rows[i]) {
 			for _, r := range d.seqs.Within(rows[i].From, rows[i].To) {
-				f.want.Add(r.From, r.To)
+				held.Add(r.From, r.To)
 			}
+		}
+	}
+	return held
+}
+
+// again gives the held readings of one log record their new fates.
+func (g *Group) again(ctx context.Context, o *Opened, rows []table.QuarantineRow, present *seqset.Set, by table.Origin) (took bool, err error) {
+	d := o.deciding
+	f := fates{record: d.Record != nil, took: true, want: heldOf(d, rows)}
+	for _, r := range f.want.Ranges() {
+		for _, there := range present.Within(r.From, r.To) {
+			f.present.Add(there.From, there.To)
 		}
 	}
 	if d.Verb == decision.Discard {
@@ -162,12 +180,8 @@ func (g *Group) rejudge(ctx context.Context, o *Opened, rows []table.QuarantineR
 	if err != nil {
 		return false, err
 	}
-	present, err := g.l.cfg.Kept.Present(ctx, d.key(), &f.want)
-	if err != nil {
-		return false, err
-	}
 	open := f.want.Clone()
-	for _, r := range present.Ranges() {
+	for _, r := range f.present.Ranges() {
 		open.Remove(r.From, r.To)
 	}
 	if beyond := c.Beyond(0, open.Max()); beyond.Len() > 0 {
@@ -199,7 +213,7 @@ func (g *Group) rejudge(ctx context.Context, o *Opened, rows []table.QuarantineR
 		seqs := seqset.Of(seqset.Range{From: gap.From, To: gap.To})
 		f.keep(ground{Contract, strings.TrimPrefix(gap.Reason, dropped), q.judgement.name()}, &seqs)
 	}
-	f.landed, f.present = seqset.Of(out.landed...), present
+	f.landed = seqset.Of(out.landed...)
 	c.Replay(f.landed.Count()+f.present.Count(), by)
 	return true, nil
 }
@@ -207,7 +221,7 @@ func (g *Group) rejudge(ctx context.Context, o *Opened, rows []table.QuarantineR
 // reopen decodes the bytes that a row of a record keeps. An attempt is noted under the decision: bytes that take the
 // process down every time leave the rows held, and landing goes on.
 func (g *Group) reopen(o *Opened, rows []table.QuarantineRow) *Opened {
-	q := &Opened{Entry: Entry{Kind: KindBatch, Partition: rows[0].Origin.Partition, Offset: rows[0].Origin.Offset, Received: rows[0].Origin.Received}}
+	q := &Opened{Entry: Entry{Kind: KindBatch, Partition: o.Partition, Offset: rows[0].Origin.Offset, Received: rows[0].Origin.Received}}
 	for i := range rows {
 		if len(rows[i].Bytes) > 0 {
 			q.Payload = rows[i].Bytes
