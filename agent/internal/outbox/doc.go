@@ -18,6 +18,7 @@
 //	    stored, a new lake voids landed.           TestStoredButNotLandedGoesToFlashAfterAMinute,
 //	                                               TestRestoredLakeGetsAllThatIsHeld, TestOldAckIsIgnored
 //	I7  No damage keeps it from starting, and what is readable is sent.  TestDamagedFiles, TestDamagedRing
+//	    A file that was never made is no damage.   TestKilledBeforeTheSegmentIsMade
 //	I8  A promise ("no later seq is older than T") is made for monotonic times only, and no more once a row
 //	    broke one.                                 TestRowOlderThanAPromiseEndsPromises
 //

@@ -179,6 +179,28 @@ func TestRowsOfAnEpochNobodyKnows(t *testing.T) {
 	l.wantRows(0, 10)
 }
 
+// TestKilledBeforeTheSegmentIsMade: flash has the name of a segment, and the process dies before there is such a file.
+// What was to go there is in the ring.
+func TestKilledBeforeTheSegmentIsMade(t *testing.T) {
+	cfg := config(t)
+	o := mustOpen(t, cfg)
+	appendRows(t, o, 0, 10)
+	must(t, o.Seal())
+	o.flash.Lock()
+	must(t, o.beginSegment(o.current().Epoch, 0))
+	o.flash.Unlock()
+	appendRows(t, o, 10, 20)
+	kill(t, o)
+	o = mustOpen(t, cfg)
+	if len(o.gaps) != 0 {
+		t.Errorf("%d gaps", len(o.gaps))
+	}
+	wantHello(t, o)
+	l := newLake(t)
+	l.drain(o)
+	l.wantRows(0, 20)
+}
+
 // remembering is a clock that notes what it resumes from.
 type remembering struct {
 	clock

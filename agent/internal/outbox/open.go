@@ -115,7 +115,7 @@ func (o *Outbox) recover() error {
 	o.cfg.Clock.Resume(o.anchors[o.cfg.Boot], o.floor)
 	o.resumed = o.anchors[o.cfg.Boot]
 	o.order()
-	o.missDamaged(manifests)
+	o.missDamaged(manifests, found)
 	o.dropGapped()
 	leftover := o.recoverRing(found, last)
 	return o.begin(last, leftover)

@@ -7,14 +7,15 @@ import (
 	"github.com/headwater-iot/headwater/agent/internal/ring"
 	"github.com/headwater-iot/headwater/agent/internal/seal"
 	"github.com/headwater-iot/headwater/agent/internal/segment"
+	"github.com/headwater-iot/headwater/shared/record"
 	"github.com/headwater-iot/headwater/shared/seqset"
 	"github.com/headwater-iot/headwater/shared/wire"
 )
 
 // missDamaged finds segments that are gone or of which a part cannot be read, and closes what was in
-// them. It may claim too much, namely seqs that landed out of the ring: the gateway clips a gap to what it
-// has not got.
-func (o *Outbox) missDamaged(manifests []manifest) {
+// them. What the ring holds never came to a segment whose file was not made any more. It may claim too much,
+// namely seqs that landed out of the ring: the gateway clips a gap to what it has not got.
+func (o *Outbox) missDamaged(manifests []manifest, found ring.Found) {
 	for i, m := range manifests {
 		e := o.find(m.Epoch)
 		seg := o.segmentOf(m)
@@ -31,8 +32,24 @@ func (o *Outbox) missDamaged(manifests []manifest) {
 		if seg == nil {
 			o.facts[manifestKey(m.Epoch, m.First)] = nil
 		}
-		o.missing(e, &seqset.Set{}, m.First, end)
+		inRing := seqsOf(found.Entries, m.Epoch)
+		o.missing(e, &inRing, m.First, end)
 	}
+}
+
+// seqsOf returns the seqs of an epoch that are in sealed records, as far as they can be read.
+func seqsOf(records []ring.Entry, id record.Epoch) (seqs seqset.Set) {
+	for _, r := range records {
+		if r.Kind != ring.Sealed {
+			continue
+		}
+		b, err := ring.ParseBatch(r.Payload)
+		s, err2 := wire.ParseSealed(b.Sealed)
+		if err == nil && err2 == nil && s.Epoch == id {
+			seqs.Add(s.First, s.End())
+		}
+	}
+	return seqs
 }
 
 func (o *Outbox) segmentOf(m manifest) *segment.Segment {
@@ -128,17 +145,11 @@ func (o *Outbox) recoverRow(rows []waiting, e *ring.Entry) []waiting {
 }
 
 // doneWith returns the seqs of the ring's epoch whose records were released, as far as they can be read.
-func (o *Outbox) doneWith(found ring.Found) (done seqset.Set) {
-	for _, entry := range found.Released {
-		b, err := ring.ParseBatch(entry.Payload)
-		s, err2 := wire.ParseSealed(b.Sealed)
-		if err != nil || err2 != nil || s.Epoch != o.ring.Header().Epoch {
-			continue
-		}
-		done.Add(s.First, s.End())
-		if e := o.find(s.Epoch); e != nil && e.State != wire.EpochEnded {
-			e.Next = max(e.Next, s.End())
-		}
+func (o *Outbox) doneWith(found ring.Found) seqset.Set {
+	id := o.ring.Header().Epoch
+	done := seqsOf(found.Released, id)
+	if e := o.find(id); e != nil && e.State != wire.EpochEnded {
+		e.Next = max(e.Next, done.Max())
 	}
 	return done
 }
