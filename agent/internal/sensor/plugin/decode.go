@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/big"
 	"strconv"
+	"strings"
 
 	"github.com/fxamacker/cbor/v2"
 )
@@ -219,7 +220,8 @@ func rational(v any) (*big.Rat, bool) {
 		case err != nil || math.Abs(f) > 1e30 || len(v) > 60:
 			return nil, false
 		case math.Abs(f) < 1e-30:
-			return new(big.Rat), true
+			digits, _, _ := strings.Cut(strings.ToLower(string(v)), "e")
+			return new(big.Rat), strings.Trim(digits, "-0.") == ""
 		}
 		return new(big.Rat).SetString(string(v))
 	}

@@ -318,3 +318,12 @@ func TestSplitting(t *testing.T) {
 		t.Errorf("an item that never ends: %v", err)
 	}
 }
+
+// A number that is hardly anything is not the integer 0.
+func TestHardlyAnythingIsNoInteger(t *testing.T) {
+	for text, want := range map[string]bool{"0": true, "-0.00": true, "0e5": true, "1e-40": false, "-0.1E-400": false, "1e-3": false} {
+		if n, ok := integer(numeral(text)); ok != want || ok && n.Sign() != 0 {
+			t.Errorf("%s: %v, %t", text, n, ok)
+		}
+	}
+}

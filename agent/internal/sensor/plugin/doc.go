@@ -53,6 +53,7 @@
 //	for 1 s longer
 //	a series that is not declared              left out              bad_values_total reason unannounced
 //	a series twice in one row                  the first one counts  bad_values_total reason twice
+//	a name twice in one object                 the last one counts   none: it is one value to JSON and CBOR
 //	another type, or unit, than declared       null reading          bad_values_total reason kind, unit
 //	a stream ended                             until it runs again   ends_total reason exit, silent
 package plugin
