@@ -28,6 +28,16 @@ func (c Compatibility) String() string {
 // MarshalText writes the word.
 func (c Compatibility) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
+// UnmarshalText is the inverse of MarshalText.
+func (c *Compatibility) UnmarshalText(text []byte) error {
+	for *c = Same; *c <= Breaking; *c++ {
+		if c.String() == string(text) {
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is no verdict on two versions", text)
+}
+
 // Change is one difference between two versions.
 type Change struct {
 	Path    string        `json:"path"` // such as temperature.maximum, retention

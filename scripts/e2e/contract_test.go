@@ -1,0 +1,335 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/headwater-iot/headwater/shared/need"
+	"github.com/headwater-iot/headwater/shared/record"
+	"github.com/headwater-iot/headwater/shared/wire"
+)
+
+// everyRule is a contract of which breakAll breaks every rule once. Its actions are all the same; anomaly can only flag.
+func everyRule(version, action, more string) string {
+	return strings.NewReplacer("VERSION", version, "ACTION", action, "MORE", more).Replace(`apiVersion: v3.1.0
+kind: DataContract
+id: rules
+version: VERSION
+status: active
+schema:
+- name: all
+  physicalType: series
+  logicalType: object
+  properties:
+  - {name: type, logicalType: string, customProperties: [{property: onViolation, value: ACTION}]}
+  - {name: "null", logicalType: number, required: true, customProperties: [{property: onViolation, value: ACTION}]}
+  - {name: unit, logicalType: number, customProperties: [{property: unit, value: Cel}, {property: onViolation, value: ACTION}]}
+  - {name: range, logicalType: number, logicalTypeOptions: {minimum: 0, maximum: 10}, customProperties: [{property: onViolation, value: ACTION}]}
+  - {name: enum, logicalType: string, customProperties: [{property: enum, value: [on, off]}, {property: onViolation, value: ACTION}]}
+  - {name: pattern, logicalType: string, logicalTypeOptions: {pattern: "^[a-z]+$"}, customProperties: [{property: onViolation, value: ACTION}]}
+  - {name: late, logicalType: number}
+  - {name: future, logicalType: number}
+  - {name: excess, logicalType: number, customProperties: [{property: atMost, value: {count: 2, per: 1h}}, {property: onViolation, value: ACTION}]}
+  - {name: rate, logicalType: number, customProperties: [{property: maxRate, value: {change: 5, per: 1s}}, {property: onViolation, value: ACTION}]}
+  - {name: stuck, logicalType: number, customProperties: [{property: stuck, value: 5s}, {property: onViolation, value: ACTION}]}
+  MORE
+customProperties:
+- {property: devices, value: ['ruled-*']}
+- {property: allowedLateness, value: 3h}
+- {property: onLate, value: ACTION}
+- {property: futureSkew, value: 10m}
+- {property: onFuture, value: ACTION}
+- {property: unknownSeries, value: ACTION}
+`)
+}
+
+// ruleBits are the quality bits of FORMAT.md, section 6.
+func ruleBits() map[string]int64 {
+	return map[string]int64{
+		"type": 1 << 16, "unit": 1 << 17, "range": 1 << 18, "rate": 1 << 19, "stuck": 1 << 20, "enum": 1 << 21, "pattern": 1 << 22,
+		"null": 1 << 23, "excess": 1 << 24, "late": 1 << 25, "series": 1 << 26, "future": 1 << 10,
+	}
+}
+
+// breakAll seals three readings of each series, the last of which breaks the rule that the series is named after. The
+// hour is one of the two before this one, so that no interval of atMost begins in it.
+func (d *device) breakAll(epoch record.Epoch) (sealed []byte, n uint64) {
+	d.t.Helper()
+	base := time.Now().Truncate(time.Hour).Add(-time.Hour).UnixMilli()
+	times := []int64{base + 1000, base + 2000, base + 8000}
+	var body record.Body
+	number := func(series, unit string, times []int64, values ...float64) *record.Column {
+		col := record.Column{Series: series, Unit: unit, Kind: record.Float, Floats: values}
+		body.Groups = append(body.Groups, record.Group{Unit: record.Milli, Times: times, Columns: []record.Column{col}})
+		return &body.Groups[len(body.Groups)-1].Columns[0]
+	}
+	text := func(series string, values ...string) {
+		col := record.Column{Series: series, Kind: record.Text, Texts: values}
+		body.Groups = append(body.Groups, record.Group{Unit: record.Milli, Times: times[:len(values)], Columns: []record.Column{col}})
+	}
+	text("type", "a", "b")
+	number("type", "", times[2:], 1)
+	number("null", "", times, 1, 2, 0).Null = []bool{false, false, true}
+	number("unit", "K", times[:2], 293.15, 293.15)
+	number("unit", "lx", times[2:], 100)
+	number("range", "", times, 0, 10, 11)
+	text("enum", "on", "off", "maybe")
+	text("pattern", "a", "b", "C")
+	number("late", "", []int64{times[0] - 4*3_600_000, times[0], times[1]}, 3, 1, 2)
+	number("future", "", []int64{times[0], times[1], time.Now().Add(time.Hour).UnixMilli()}, 1, 2, 3)
+	number("excess", "", times, 1, 2, 3)
+	number("rate", "", times, 1, 2, 1000)
+	number("stuck", "", times, 1, 1, 1)
+	number("series", "", times[2:], 1)
+	for i := range body.Groups {
+		g := &body.Groups[i]
+		n += uint64(len(g.Times) * len(g.Columns))
+	}
+	sealed, err := d.enc.AppendReadings(nil, wire.Header{Absolute: true, Device: d.name, Epoch: epoch, Boot: d.boot, Base: base}, &body)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return sealed, n
+}
+
+// contract runs `contract VERB` on the running gateway and returns what it printed, and whether it did it.
+func (g *gateway) contract(verb string, args ...string) (string, bool) {
+	g.t.Helper()
+	cmd := exec.Command(built.gateway, slices.Concat([]string{"contract", verb, "--data", g.data}, args)...)
+	out, err := cmd.CombinedOutput()
+	return string(out), err == nil
+}
+
+// apply puts the text of a contract in force.
+func (g *gateway) apply(text string, flags ...string) {
+	g.t.Helper()
+	file := filepath.Join(g.t.TempDir(), "c.odcs.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		g.t.Fatal(err)
+	}
+	if out, ok := g.contract("apply", append(flags, file)...); !ok {
+		g.t.Fatalf("contract apply: %s", out)
+	}
+}
+
+// verdicts returns a sample of the counter of verdicts.
+func (g *gateway) verdicts(rule, action string) float64 {
+	return labelled(g.http, fmt.Sprintf(`headwater_contract_verdicts_total{action="%s",rule="%s"}`, action, rule))
+}
+
+// TestEveryRuleAndAction sends the same readings under three versions of a contract, without a restart: what breaks a rule
+// lands flagged, is kept aside, or is given up, as the version in force says, and every surface shows it.
+func TestEveryRuleAndAction(t *testing.T) {
+	g := newGateway(t).start()
+	d := dial(t, g.mqtt, "ruled-1")
+	send := func(epoch record.Epoch, lands uint64) uint64 {
+		t.Helper()
+		d.hello(uint64(epoch), wire.HelloEpoch{Epoch: epoch, Boot: d.boot, State: wire.EpochCurrent})
+		sealed, n := d.breakAll(epoch)
+		d.send(sealed)
+		d.ack("everything to have its fate", landed(epoch, n))
+		if lands != 0 && n != lands {
+			t.Fatalf("%d readings are sent, want %d", n, lands)
+		}
+		return n
+	}
+	n := send(1, 0) // under no contract
+	rules := uint64(len(ruleBits()))
+	g.apply(everyRule("1.0.0", "flag", ""))
+	send(2, n)
+	g.apply(everyRule("2.0.0", "quarantine", ""), "--force")
+	send(3, n)
+	g.apply(everyRule("3.0.0", "drop_with_gap", ""), "--force")
+	send(4, n)
+
+	flagged := map[int64]int{}
+	for _, r := range g.scan("readings", "--columns", "epoch,quality,contract,series,unit,value") {
+		epoch, _ := strconv.ParseInt(r[0], 16, 64)
+		q, _ := strconv.ParseInt(r[1], 10, 64)
+		want := []string{"", "", "rules@1.0.0", "rules@2.0.0", "rules@3.0.0"}[epoch]
+		if r[2] != want {
+			t.Errorf("epoch %d: contract %q, want %q", epoch, r[2], want)
+		}
+		if epoch == 2 {
+			flagged[q]++
+		} else if q&^(1<<10) != 0 {
+			t.Errorf("epoch %d: quality %d", epoch, q)
+		}
+		if epoch > 1 && r[3] == "unit" && r[4] == "Cel" && r[5] != "20" {
+			t.Errorf("293.15 K landed as %s %s", r[5], r[4])
+		}
+	}
+	kept, given := map[string]string{}, map[string]string{}
+	for _, r := range g.scan("quarantine", "--columns", "rule,count,reason,contract,fate") {
+		kept[r[0]] = strings.Join(r[1:], " ")
+	}
+	for _, r := range g.scan("gaps", "--columns", "reason,count,presumed,time_from,time_to") {
+		given[r[0]] = strings.Join(r[1:3], " ")
+		if r[3] == "" || r[3] >= r[4] {
+			t.Errorf("gap %v has no time", r)
+		}
+	}
+	for rule, bit := range ruleBits() {
+		if flagged[bit] != 1 {
+			t.Errorf("rule %s: %d readings have its bit alone, want 1 of %v", rule, flagged[bit], flagged)
+		}
+		if want := "1 contract rules@2.0.0 held"; kept[rule] != want {
+			t.Errorf("rule %s: quarantine has %q, want %q", rule, kept[rule], want)
+		}
+		if want := "1 false"; given["dropped_"+rule] != want {
+			t.Errorf("rule %s: gaps have %q, want %q", rule, given["dropped_"+rule], want)
+		}
+		for _, action := range []string{"flag", "quarantine", "drop_with_gap"} {
+			if got := g.verdicts(rule, action); got != 1 {
+				t.Errorf("rule %s, %s: %v are counted", rule, action, got)
+			}
+		}
+	}
+	a := g.ledger("ruled-1")
+	if want := int64(4*n - 2*rules); a.Landed != want || a.Quarantined != int64(rules) || a.Gaps != int64(rules) || !a.Balanced || a.Pending != 0 {
+		t.Errorf("the ledger says %+v; want %d landed, %d quarantined, %d in gaps", a, want, rules, rules)
+	}
+	g.replayed()
+}
+
+// replayed lands the log again from its start, into an empty lake, and compares every row of the two.
+func (g *gateway) replayed() {
+	g.t.Helper()
+	if code := g.stop(g.t); code != 0 {
+		g.t.Fatalf("the gateway stopped with status %d", code)
+	}
+	again := newGateway(g.t)
+	if err := os.CopyFS(again.data, os.DirFS(g.data)); err != nil {
+		g.t.Fatal(err)
+	}
+	key := filepath.Join("lake", "pseudonym.key")
+	if err := os.RemoveAll(filepath.Join(again.data, "lake")); err != nil {
+		g.t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(g.data, key))
+	if err == nil {
+		err = os.Mkdir(filepath.Join(again.data, "lake"), 0o755)
+	}
+	if err == nil {
+		err = os.WriteFile(filepath.Join(again.data, key), text, 0o600)
+	}
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	again.start()
+	rows := func(g *gateway, table string, columns ...string) []string {
+		var args []string
+		if len(columns) > 0 {
+			args = []string{"--columns", strings.Join(columns, ",")}
+		}
+		var lines []string
+		for _, r := range g.scan(table, args...) {
+			lines = append(lines, strings.Join(r, ","))
+		}
+		slices.Sort(lines)
+		return lines
+	}
+	want := rows(g, "readings")
+	waitFor(g.t, "the log to land again", func() bool { return len(rows(again, "readings")) >= len(want) })
+	for table, columns := range map[string][]string{"readings": nil, "quarantine": nil, "gaps": nil, "contracts": nil} {
+		if want, got := rows(g, table, columns...), rows(again, table, columns...); !slices.Equal(want, got) {
+			g.t.Errorf("table %s has %d rows, and %d after a replay of the log; they differ", table, len(want), len(got))
+		}
+	}
+}
+
+// TestContractsChangeInMidStream changes what is in force while a device sends: in shadow first, with a new series, a wider
+// type and another unit, and back. Neither the gateway nor its lake's files are touched, and other engines read all of it.
+func TestContractsChangeInMidStream(t *testing.T) {
+	python := need.Python(t)
+	g := newGateway(t).start()
+	d := dial(t, g.mqtt, "grow-1")
+	const epoch record.Epoch = 0xc0
+	d.hello(1, wire.HelloEpoch{Epoch: epoch, Boot: d.boot, State: wire.EpochCurrent})
+	next := uint64(0)
+	send := func() {
+		t.Helper()
+		d.send(d.batch(epoch, next, 10)) // values are the seqs, without a unit
+		next += 10
+	}
+	version := func(number, series string) string {
+		text := everyRule(number, "flag", "")
+		head, rest, _ := strings.Cut(text, "  properties:\n")
+		_, tail, _ := strings.Cut(rest, "customProperties:\n-")
+		return strings.ReplaceAll(head+"  properties:\n"+series+"\ncustomProperties:\n-"+tail, "ruled-*", "grow-*")
+	}
+	const series = "  - {name: v, logicalType: %s, logicalTypeOptions: {minimum: 0, maximum: %d}, customProperties: [{property: onViolation, value: %s}]}"
+	send()
+	g.apply(version("1.0.0", fmt.Sprintf(series, "integer", 14, "flag")), "--shadow")
+	send() // 15 to 19 would be flagged
+	d.ack("twenty to land", landed(epoch, 20))
+	if n := labelled(g.http, `headwater_contract_shadow_total{action="flag",rule="range"}`); n != 5 {
+		t.Errorf("the shadow counts %v, want 5", n)
+	}
+	g.apply(version("1.0.0", fmt.Sprintf(series, "integer", 14, "flag")))
+	send() // all flagged
+	g.apply(version("2.0.0", fmt.Sprintf(series, "number", 34, "quarantine")), "--force")
+	send() // 35 to 39 kept aside
+	g.kill()
+	g.start()
+	d = dial(t, g.mqtt, "grow-1")
+	d.hello(2, wire.HelloEpoch{Epoch: epoch, Boot: d.boot, State: wire.EpochCurrent, Next: next})
+	send() // all kept aside: what is in force outlives the gateway
+	out, ok := g.contract("apply", "--json", "/dev/null")
+	if ok || !strings.Contains(out, "refused") {
+		t.Errorf("an empty contract: %s", out)
+	}
+	if out, ok := g.contract("remove", "--force", "rules"); !ok {
+		t.Errorf("contract remove: %s", out)
+	}
+	send()
+	d.ack("everything to land", landed(epoch, next))
+
+	var fates []string
+	for _, r := range g.scan("readings", "--columns", "seq,quality,contract") {
+		q, _ := strconv.ParseInt(r[1], 10, 64)
+		fates = append(fates, fmt.Sprintf("%02s %d %s", r[0], q>>16, r[2]))
+	}
+	slices.Sort(fates)
+	var want []string
+	for seq := range 60 {
+		switch {
+		case seq < 20 || seq >= 50:
+			want = append(want, fmt.Sprintf("%02d 0 ", seq))
+		case seq < 30:
+			want = append(want, fmt.Sprintf("%02d 4 rules@1.0.0", seq))
+		case seq < 35:
+			want = append(want, fmt.Sprintf("%02d 0 rules@2.0.0", seq))
+		}
+	}
+	if !slices.Equal(fates, want) {
+		t.Errorf("readings landed as\n%s\nwant\n%s", strings.Join(fates, "\n"), strings.Join(want, "\n"))
+	}
+	if a := g.ledger("grow-1"); a.Landed != 45 || a.Quarantined != 15 || !a.Balanced {
+		t.Errorf("the ledger says %+v", a)
+	}
+	var list struct {
+		Contracts []any    `json:"contracts"`
+		Default   []string `json:"default"`
+	}
+	waitFor(t, "the device to be listed under none", func() bool {
+		out, _ := g.contract("list", "--json")
+		if err := json.Unmarshal([]byte(out), &list); err != nil {
+			t.Fatalf("contract list printed %s: %v", out, err)
+		}
+		return len(list.Contracts) == 0 && slices.Equal(list.Default, []string{"grow-1"})
+	})
+	seen := read(t, python, g)
+	if seen.PyIceberg.Rows != 45 || seen.DuckDB.Rows != 45 {
+		t.Errorf("PyIceberg reads %d rows and DuckDB %d, want 45", seen.PyIceberg.Rows, seen.DuckDB.Rows)
+	}
+	g.replayed()
+}
