@@ -8,7 +8,9 @@
 //	    (TestUntakenComesAgain).
 //	I2  While the log takes nothing, no message is acknowledged, of any device; each is tried again within seconds, and all
 //	    go on when there is room (TestWithheldWaitForTheLog, TestBrokerAndFullLog). Nothing spins: the broker sends no
-//	    more than its window, and we take no more than ours.
+//	    more than its window, and we take no more than ours. (One without a window, as Mosquitto is with
+//	    max_inflight_messages 0, has its answers wait behind our window while the log is full: its connection is then
+//	    given up and made again, and it is called unreachable.)
 //	I3  Messages of one client are handled in the order in which the broker sent them, those of others beside them.
 //	I4  No message takes more memory than door.MaxPacket, and none can stop the others by coming again and again
 //	    (TestTooLongIsCropped, TestCrop, TestNobodysMessageIsDropped).
