@@ -178,17 +178,6 @@ func TestClocks(t *testing.T) {
 			r.restart()
 			b4.reads(r, b4.unset(100), 1, 100)
 		}, "4/0 +0.000s 0x200\n4/1 -3500.000s ±0.370s anchor 2"},
-		{"a process that never heard the time, and one of the same boot that did, and has ended", func(r *river) {
-			b1.reads(r, b1.anchor(wire.Gateway, 1, 100, 20*ms), 0, 100)
-			r.batch(landtest.End(r.t, wire.Anchor{}, wire.Header{Device: "probe-1", Epoch: 1, Boot: 1, First: 1}))
-			r.land() // epoch 1 is complete and leaves memory
-			r.hello(&wire.Hello{Boot: 3, Epochs: []wire.HelloEpoch{
-				{Epoch: 2, Boot: 1, Predecessor: 1, State: wire.EpochLost, Held: []uint64{0, 10}, Next: 10},
-				{Epoch: 3, Boot: 3, Predecessor: 2},
-			}})
-			h := wire.Header{Device: "probe-1", Epoch: 2, Boot: 1, Base: 3600 * 1000}
-			r.batch(landtest.Readings(r.t, b1.unset(3600), h, 1, 1, 1000))
-		}, "1/0 -172700.000s ±0.020s anchor 1\n2/0 -169200.000s ±0.370s anchor 1"},
 		{"the gateway's clock was an hour ahead, then set", func(r *river) {
 			wrong := life{4, b4.start + hour}
 			wrong.sends(r, now+hour, wrong.anchor(wire.Gateway, 1, 3600, 20*ms), 0, 3600)
@@ -227,6 +216,23 @@ func TestClocks(t *testing.T) {
 				t.Errorf("got\n%swant\n%s", got, c.want)
 			}
 		})
+	}
+}
+
+// TestClockOfACompleteEpoch stamps a process that never heard the time by one of the same boot that did, and that has left
+// memory since.
+func TestClockOfACompleteEpoch(t *testing.T) {
+	r, b1 := newRiver(t, land.Settings{}), life{1, now - 48*hour}
+	b1.reads(r, b1.anchor(wire.Gateway, 1, 100, 20_000), 0, 100)
+	r.batch(landtest.End(t, wire.Anchor{}, wire.Header{Device: "probe-1", Epoch: 1, Boot: 1, First: 1}))
+	r.land() // epoch 1 is complete
+	r.hello(&wire.Hello{Boot: 3, Epochs: []wire.HelloEpoch{
+		{Epoch: 2, Boot: 1, Predecessor: 1, State: wire.EpochLost, Held: []uint64{0, 10}, Next: 10},
+		{Epoch: 3, Boot: 3, Predecessor: 2},
+	}})
+	r.batch(landtest.Readings(t, b1.unset(3600), wire.Header{Device: "probe-1", Epoch: 2, Boot: 1, Base: 3600 * 1000}, 1, 1, 1000))
+	if got, want := r.clocks(), "1/0 -172700.000s ±0.020s anchor 1\n2/0 -169200.000s ±0.370s anchor 1\n"; got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
 	}
 }
 
