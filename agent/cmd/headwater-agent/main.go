@@ -34,7 +34,7 @@ func main() {
 func commands() []cli.Command {
 	return []cli.Command{
 		{Name: "run", Args: "--config FILE [--data DIR]", Summary: "sample, keep and send until SIGTERM; a second signal leaves at once", Run: runAgent},
-		{Name: "import", Args: "--broker tcp://HOST:PORT --device NAME [flags] FILE.csv...", Summary: "land CSV files, each reading once however often it is run", Run: runImport},
+		{Name: "import", Args: "--broker tcp://HOST:PORT --device NAME [flags] FILE.csv...", Summary: "land CSV files, each reading once however often the same file is run; a file that has grown is another one", Run: runImport},
 		{Name: "check", Args: "--config FILE [--data DIR]", Summary: "check a configuration and print all of it, defaults included", Run: check},
 		{Name: "selftest", Args: "--config FILE [--sensor NAME] [--json]", Summary: "read every sensor once; fails when one does", Run: selfTest},
 		{Name: "probe", Args: "[--bus N]... [--root DIR] [--json]", Summary: "look for sensors and print them as configuration", Run: probeAll},

@@ -22,6 +22,9 @@
 // not land a file twice. 1 is the version of the numbering: it rises with any change to how rows are cut into batches,
 // or how package seal numbers them.
 //
+// A file of which a byte has changed is another file, whose readings are all new: one that grows, of a logger, must be
+// imported by its new rows alone.                           TestAnotherByteIsAnotherFile
+//
 // Rows are cut in file order into batches of as many as fit 200 KiB if nothing compressed, at most 16,384, and fewer
 // only where 1 MiB of the file is full before. A bad row takes no seq, nor does an empty cell.
 //

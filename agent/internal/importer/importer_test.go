@@ -126,6 +126,17 @@ func TestSameFileSameBatches(t *testing.T) {
 	}
 }
 
+// TestAnotherByteIsAnotherFile, whatever it says: nobody could tell an edited reading from one that is there.
+func TestAnotherByteIsAnotherFile(t *testing.T) {
+	text := many(100)
+	one := planned(t, text, csvfile.Options{})
+	for name, other := range map[string]string{"CRLF": strings.ReplaceAll(text, "\n", "\r\n"), "grown": text + "\n"} {
+		if p := planned(t, other, csvfile.Options{}); p.Epoch == one.Epoch {
+			t.Errorf("%s: the same epoch", name)
+		}
+	}
+}
+
 // TestNumberingIsPinned fails when a new version would give a reading of a known file another seq, or the file another
 // epoch: an import that a released version began would land twice, or not wholly.
 func TestNumberingIsPinned(t *testing.T) {
