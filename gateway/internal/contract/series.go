@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strconv"
@@ -161,8 +162,8 @@ func (r *reader) limits(s *Series, ext *seriesExtensions, at string) {
 		}
 	}
 	if x := ext.Anomaly; x != nil {
-		if s.Anomaly = x.Threshold; x.Threshold <= 0 || !numeric || x.Method != "" && x.Method != "ewma" {
-			r.bad(at, "anomaly needs threshold above 0 (in standard deviations; 6 is careful), logicalType: number or integer, and no method but ewma")
+		if s.Anomaly = cmp.Or(x.Threshold, defaultThreshold); s.Anomaly < 0 || !numeric || x.Method != "" && x.Method != "ewma" {
+			r.bad(at, "anomaly needs threshold above 0 (in standard deviations; 3 if none is given, 6 is careful), logicalType: number or integer, and no method but ewma")
 		}
 	}
 	if s.Stuck > 0 && !numeric && s.Kind != Boolean {

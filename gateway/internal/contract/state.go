@@ -19,7 +19,8 @@ type State struct {
 
 	Mean     float64 `cbor:"7,keyasint"` // of the differences between neighbours, exponentially weighted
 	Variance float64 `cbor:"8,keyasint"`
-	Learned  int     `cbor:"9,keyasint"` // readings they were learned from
+	Learned  int     `cbor:"9,keyasint"`  // readings they were learned from
+	Restless int     `cbor:"10,keyasint"` // readings until an unlikely step is a new event
 }
 
 // stateful applies the rules that need the readings before. A reading that is older than the state, because a backlog
@@ -95,7 +96,7 @@ func (j *judge) against(cell int, s *State, v float64, at int64) {
 	if r.Stuck > 0 && v == s.Value && at-s.Since >= r.Stuck.Microseconds() {
 		j.is(cell, RuleStuck)
 	}
-	if r.Anomaly > 0 && s.unlikely(v-s.Value, r.Anomaly) {
+	if r.Anomaly > 0 && s.strange(v-s.Value, r.Anomaly) {
 		j.is(cell, RuleAnomaly)
 	}
 }

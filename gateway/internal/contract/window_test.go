@@ -74,6 +74,7 @@ func TestProblems(t *testing.T) {
 		{"logicalType: number, " + ext("unit", "°C"), "", "write Cel"},
 		{ext("atMost", "{count: 0, per: 1m}"), "", "atMost needs"},
 		{"logicalType: string, " + ext("anomaly", "{threshold: 6}"), "", "anomaly needs"},
+		{"logicalType: number, " + ext("anomaly", "{threshold: -1}"), "", "anomaly needs"},
 		{"logicalType: number, " + ext("anomaly", "{threshold: 6}", "actions", "{anomaly: quarantine}"), "", "only be flagged"},
 		{ext("enum", "[1]"), "", "needs a logicalType"},
 		{"logicalType: integer, " + ext("enum", "[1.5]"), "", "not the number"},
