@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -129,7 +130,10 @@ func (b *Board) Snapshot() []Status {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var out []Status
-	for _, r := range b.up {
+	worstFirst := func(x, y *raised) int {
+		return cmp.Or(cmp.Compare(y.condition.Severity, x.condition.Severity), cmp.Compare(x.condition.Code, y.condition.Code))
+	}
+	for _, r := range slices.SortedFunc(maps.Values(b.up), worstFirst) {
 		if r.shown {
 			out = append(out, Status{
 				Code: r.condition.Code, Title: r.condition.Title,
@@ -137,9 +141,6 @@ func (b *Board) Snapshot() []Status {
 			})
 		}
 	}
-	slices.SortFunc(out, func(x, y Status) int {
-		return cmp.Or(cmp.Compare(y.Severity, x.Severity), cmp.Compare(x.Code, y.Code))
-	})
 	return out
 }
 
