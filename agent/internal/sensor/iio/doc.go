@@ -6,7 +6,8 @@
 //
 // A device is called by its name, its label, iio:deviceN or N. Numbers change
 // when something is plugged in, names do not; so it is looked up at each opening,
-// and a name that two devices have is refused.
+// and a name that two devices have is refused. At each read the name is still
+// that of the device (TestNumberOfAnotherDevice).
 //
 // A channel is a file in_<channel>_input, or in_<channel>_raw with scale and
 // offset: value = (raw + offset) * scale. Scale and offset belong to the channel

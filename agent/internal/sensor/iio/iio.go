@@ -133,11 +133,8 @@ func (d *Sensor) find() (string, error) {
 		if d.name == base || d.name == strings.TrimPrefix(base, "iio:device") {
 			return dir, nil
 		}
-		for _, file := range []string{"name", "label"} {
-			if text, err := d.tree.Text(path.Join(dir, file)); err == nil && text == d.name {
-				found = append(found, dir)
-				break
-			}
+		if d.named(dir) {
+			found = append(found, dir)
 		}
 	}
 	switch len(found) {
@@ -147,6 +144,16 @@ func (d *Sensor) find() (string, error) {
 		return found[0], nil
 	}
 	return "", fmt.Errorf("find %s: %w: %s", d.name, ErrAmbiguous, strings.Join(found, ", "))
+}
+
+// named tells whether the device in a directory has the name, or the label, that is asked for.
+func (d *Sensor) named(dir string) bool {
+	for _, file := range []string{"name", "label"} {
+		if text, err := d.tree.Text(path.Join(dir, file)); err == nil && text == d.name {
+			return true
+		}
+	}
+	return false
 }
 
 // list returns the channels of a device that one number is the value of.
@@ -201,7 +208,7 @@ func (d *Sensor) Open(context.Context) (sensor.Driver, error) {
 	case err != nil:
 		return nil, fmt.Errorf("open IIO device: %w", err)
 	case len(d.channels) > 0:
-		return &Device{d, dir}, nil
+		return &Device{d, dir, d.named(dir)}, nil
 	case len(d.list(dir)) > 0:
 		return nil, fmt.Errorf("open IIO device %s: %w", d.name, ErrLate)
 	}
@@ -211,11 +218,15 @@ func (d *Sensor) Open(context.Context) (sensor.Driver, error) {
 // Device is an open device. It holds no file open between reads.
 type Device struct {
 	*Sensor
-	dir string
+	dir    string
+	byName bool // it was found by its name, and not by its number
 }
 
 // Read reads every channel once. What cannot be read is left out.
 func (d *Device) Read(ctx context.Context) ([]record.Cell, error) {
+	if d.byName && !d.named(d.dir) {
+		return nil, fmt.Errorf("read IIO device %s: %w: its number is gone, or another device has it", d.name, ErrMissing)
+	}
 	out := make([]record.Cell, 0, len(d.channels))
 	var errs []error
 	for _, c := range d.channels {

@@ -283,3 +283,22 @@ func TestCheckReportsEveryProblem(t *testing.T) {
 		}
 	}
 }
+
+// A number that was given to another device, because something was plugged in again, is not read as the one before.
+func TestNumberOfAnotherDevice(t *testing.T) {
+	root, _ := tree(t, "weather")
+	d, err := New(Settings{Root: root, Device: "bme280"}).Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, err := filepath.Glob(filepath.Join(root, "sys/bus/iio/devices/*/name"))
+	if err != nil || len(names) != 1 {
+		t.Fatal(names, err)
+	}
+	if err := os.WriteFile(names[0], []byte("lps25h\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if cells, err := d.Read(t.Context()); !errors.Is(err, ErrMissing) || len(cells) > 0 {
+		t.Errorf("%+v, %v", cells, err)
+	}
+}
