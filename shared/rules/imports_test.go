@@ -84,6 +84,7 @@ func homes() []home {
 		{"go.etcd.io/bbolt", []string{"agent/internal/segment", "gateway/internal/log"}, "one package owns what is on the disk"},
 		{"github.com/apache/iceberg-go", []string{"gateway/internal/lake"}, "one package knows how a table is committed"},
 		{"periph.io/x", []string{"agent/internal/sensor"}, "one package knows the hardware"},
+		{"github.com/DataDog/sketches-go", []string{"gateway/internal/sketch"}, "one package says how far off a quantile may be"},
 	}
 }
 
