@@ -28,6 +28,8 @@ const (
 	profileVar  = "HEADWATER_BENCH_PROFILE"
 	loadVar     = "HEADWATER_BENCH_LOAD"
 	tunedVar    = "HEADWATER_BENCH_TUNED"
+
+	contractsVar = "HEADWATER_BENCH_CONTRACTS"
 )
 
 // gatewayMain is a gateway with its defaults, on free ports.
@@ -43,6 +45,7 @@ func gatewayMain() int {
 	defer profiled()
 	s := settings.Default()
 	s.Data, s.MQTT.Listen, s.HTTP.Listen = os.Getenv(dirVar), "127.0.0.1:0", "127.0.0.1:0"
+	s.Contracts.Dir = os.Getenv(contractsVar)
 	if err := app.Run(ctx, s, app.Options{Logger: logger}); err != nil {
 		logger.Error("gateway failed", "err", err)
 		return 1
