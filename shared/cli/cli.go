@@ -53,6 +53,9 @@ func Main(program string, commands []Command, args []string, out, errout io.Writ
 }
 
 func dispatch(ctx context.Context, program string, commands []Command, args []string, out, errout io.Writer) int {
+	if len(args) > 1 && args[0] == "help" {
+		args = append(args[1:len(args):len(args)], "-h")
+	}
 	if len(args) == 0 || args[0] == "-h" || args[0] == "--help" || args[0] == "help" {
 		printCommands(program, commands, errout)
 		if len(args) == 0 {

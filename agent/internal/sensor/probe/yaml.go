@@ -37,7 +37,7 @@ func comment(text string) string {
 			return '?'
 		}
 		return r
-	}, text)
+	}, strings.ReplaceAll(text, "\n", "; "))
 }
 
 const letters, others = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", "0123456789_-/."
