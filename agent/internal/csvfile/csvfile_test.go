@@ -212,6 +212,18 @@ func TestReasonsAreShort(t *testing.T) {
 	}
 }
 
+// A count that is found to be of milliseconds says nothing of one that can only be seconds, or of a clock that was not set.
+func TestCountsOfAnotherSizeAreBad(t *testing.T) {
+	text := "time,v\n1700000000000,1\n1700000001000,2\n1700000002,3\n35,4\n1700000003000,5\n"
+	got, _ := read(t, text, csvfile.Options{})
+	if s := strings.Join(got, "|"); s != "2023-11-14T22:13:20 v:=1|2023-11-14T22:13:21 v:=2|bad 4 time|bad 5 time|2023-11-14T22:13:23 v:=5" {
+		t.Error(s)
+	}
+	if got, _ := read(t, text, csvfile.Options{TimeFormat: "unix_ms"}); got[2] != "1970-01-20T16:13:20.002 v:=3" {
+		t.Errorf("what was asked for is not done: %q", got)
+	}
+}
+
 func TestQuoteThatDoesNotEnd(t *testing.T) {
 	text := "time,v\n2024-01-02,1\n2024-01-02,\"2\n" + strings.Repeat("2024-01-02,3\n", 200_000) + "2024-01-02," + strings.Repeat("x", 3<<20) + "\n2024-01-02,4\n"
 	got, _ := read(t, text, csvfile.Options{Timezone: "UTC"})

@@ -285,5 +285,5 @@ func detectFormat(texts []string) (format, error) {
 	case counts[second] == counts[best]:
 		return format{}, fmt.Errorf("%w: %q: day or month first? pass --time-format dmy or mdy", ErrFile, texts[0])
 	}
-	return format{name: best}, nil
+	return format{name: best, found: true}, nil
 }

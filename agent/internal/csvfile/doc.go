@@ -23,7 +23,8 @@
 // A decimal comma is understood where the delimiter is another character, if the values allow one meaning only: 1,234
 // in all of them could be either.
 //
-// Times are counts since 1970 (s, ms, us or ns: between 1980 and 2100 the size tells which), dates with the year
+// Times are counts since 1970 (s, ms, us or ns: between 1980 and 2100 the size tells which, and a count of another size than
+// most makes a bad row unless the format is named), dates with the year
 // first, or dates with day or month first where a day beyond 12 tells which. What is finer than a microsecond is cut
 // off, downwards. A time without a zone needs one. A local time that the clocks skipped makes a bad row. One that came
 // twice is taken such that the rows stay in order, upwards or downwards as those before it; where rows come hourly or

@@ -43,6 +43,7 @@ type format struct {
 	name   string
 	layout string // of package time, where name is ""
 	zoned  bool   // of a layout: it has a zone
+	found  bool   // nobody has named it: a count of another size may be of another unit
 }
 
 // parseFormat reads --time-format: a name, a strftime format, or a layout of Go.
@@ -158,6 +159,9 @@ func (f format) parse(text string) (instant, error) {
 	case iso, dayFirst, monFirst:
 		return parseDate(text, f.name)
 	case unixS, unixMS, unixUS, unixNS:
+		if f.found && magnitude(text) != f.name {
+			return instant{}, fmt.Errorf("%w: %q is no %s between 1980 and 2100; --time-format %s takes it as it is", errTime, text, f.name, f.name)
+		}
 		return parseUnix(text, f.name)
 	}
 	t, err := time.Parse(f.layout, text)
