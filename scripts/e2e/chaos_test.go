@@ -92,7 +92,7 @@ func TestKills(t *testing.T) {
 			r := door.open(t)
 			done := r.rage(t, rand.New(rand.NewPCG(seed, uint64(i))), int(kills))
 			r.g.balance(r.agents)
-			t.Logf("%v", done)
+			t.Logf("killed and cut: %v", done)
 			t.Run("seen by others", func(t *testing.T) { sameForOthers(t, need.Python(t), r.g, r.agents) })
 		})
 	}
