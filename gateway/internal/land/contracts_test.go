@@ -138,9 +138,10 @@ func TestSplitBatchIsJudgedOnce(t *testing.T) {
 		r := newRiver(t, land.Settings{MaxDays: days})
 		r.decide(decision.Apply, "1.0.0", contractOf("1.0.0", rules...))
 		const daily = 86_400_000
-		// Days of the batch: rate at 3 and 4, range at 6 and 9, and 7 and 8 that are fine.
-		r.values(0, -11*daily, daily, 1, 1, 1, 5, 5, 1, 9, 2, 1, 7)
-		r.values(10, -daily, daily/4, 1, 4, 1)
+		r.values(0, -12*daily, daily, 5)
+		// The first moves too fast after the one of the batch before; so do some of its own, and others are out of range.
+		r.values(1, -11*daily, daily, 1, 4, 4, 1, 4, 4, 9, 4, 3, 7)
+		r.values(11, -daily, daily/4, 3, 0, 3)
 		groups := 0
 		for {
 			if restarts {
