@@ -217,7 +217,7 @@ func (f *File) detectDecimal(rows [][]string) (byte, error) {
 	case commas == 0:
 		return '.', nil
 	case points > 0:
-		return 0, fmt.Errorf("%w: numbers have both commas and points; pass --decimal , or --decimal .", ErrFile)
+		return 0, fmt.Errorf("%w: numbers have both commas and points; pass --decimal with one of them", ErrFile)
 	case commas == thousands:
 		return 0, fmt.Errorf("%w: every comma has three digits behind it: a decimal sign or thousands? pass --decimal , or write the numbers without", ErrFile)
 	}

@@ -156,10 +156,19 @@ func TestCheckReportsEveryProblem(t *testing.T) {
 	bad := Settings{
 		URL: "udp://x", UnitID: n(248), Answer: -1, Order: "ABDC", Bridge: -1, MaxRequest: 126,
 		Registers: []Register{
-			{Series: "a", Function: "file"}, {Series: "a", Type: "int24"}, {Address: 65535, Series: "c", Type: Int32},
-			{Series: "d", Bit: 3}, {Series: "e", Function: Coil, Type: Bit}, {Series: "f", Scale: "1/3"}, {Series: "g", Offset: "1e999"},
-			{Series: "h", Type: Bit, Scale: "2"}, {Series: "i", Scale: "0.0"}, {Series: "j", Order: "x"},
-			{Series: "k", Missing: missing(0x10000)}, {Series: "l", Function: Coil, Missing: missing(1)}, {Series: "m", Type: Int64, Missing: missing(1 << 63)},
+			{Series: "a", Function: "file"},
+			{Series: "a", Type: "int24"},
+			{Address: 65535, Series: "c", Type: Int32},
+			{Series: "d", Bit: 3},
+			{Series: "e", Function: Coil, Type: Bit},
+			{Series: "f", Scale: "1/3"},
+			{Series: "g", Offset: "1e999"},
+			{Series: "h", Type: Bit, Scale: "2"},
+			{Series: "i", Scale: "0.0"},
+			{Series: "j", Order: "x"},
+			{Series: "k", Missing: missing(0x10000)},
+			{Series: "l", Function: Coil, Missing: missing(1)},
+			{Series: "m", Type: Int64, Missing: missing(1 << 63)},
 		},
 	}
 	want := "url unit_id answer order bridge max_request registers[0].function registers[1].series registers[1].type " +

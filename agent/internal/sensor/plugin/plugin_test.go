@@ -113,7 +113,7 @@ func TestHungProcessIsEndedWithItsGroup(t *testing.T) {
 	p, _, _ := pluginOf(runs(t, one("pid"), "deaf", "beget", "hang"))
 	ctx, cancel := context.WithCancel(t.Context())
 	var pid int64
-	err := p.run(ctx, false, func(item []byte, err error) error {
+	err := p.run(ctx, false, func(item []byte, _ error) error {
 		said, err := decode(JSON, item)
 		if err != nil {
 			return err
