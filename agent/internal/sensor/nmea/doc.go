@@ -35,6 +35,7 @@
 //
 // # What can be lost
 //
-// Fixes between two ticks are not kept. A fix older than max_age is not given: the
-// read waits for the next one, and fails at its timeout (TestOldFixIsNotGiven).
+// Fixes between two ticks are not kept. A fix older than max_age is not given,
+// and one that is said again is as old as it was: the read waits for the next one,
+// and fails at its timeout (TestOldFixIsNotGiven).
 package nmea

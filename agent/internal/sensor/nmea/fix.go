@@ -19,7 +19,7 @@ const (
 type fix struct {
 	clock  string // time of day, as it was sent
 	kinds  kinds
-	at     time.Time // when its latest sentence came
+	at     time.Time // when its moment was first spoken of
 	void   bool      // a sentence said that there is no fix
 	rough  bool      // the position was estimated, or told
 	values map[string]decimal
@@ -116,14 +116,16 @@ func (t *track) add(s Sentence, at time.Time) error {
 	if kind == 0 {
 		return nil
 	}
-	next := t.current
-	if clock := s.field(0); next.values == nil || next.clock != clock || next.kinds&kind != 0 {
-		next = fix{clock: clock, values: map[string]decimal{}}
+	next, clock := t.current, s.field(0)
+	if clock == "" || clock != next.clock {
+		next.at = at // and not later: a receiver that is stuck says one moment again and again
+	}
+	if next.values == nil || next.clock != clock || next.kinds&kind != 0 {
+		next = fix{clock: clock, at: next.at, values: map[string]decimal{}}
 	}
 	if err := next.read(s); err != nil {
 		return err
 	}
-	next.at = at
 	if t.current.kinds&kind != 0 || next.clock != t.current.clock {
 		t.before = t.current
 	}

@@ -264,6 +264,14 @@ func TestOldFixIsNotGiven(t *testing.T) {
 		if got, err := read(time.Second); got != "47.38539" || err != nil {
 			t.Errorf("waited for: %q, %v", got, err)
 		}
+		// A receiver that is stuck says one moment again and again.
+		for range 30 {
+			_, _ = io.WriteString(out, moment(8))
+			time.Sleep(100 * time.Millisecond)
+		}
+		if got, err := read(time.Second); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("said again: %q, %v", got, err)
+		}
 	})
 }
 
