@@ -1,0 +1,263 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/headwater-iot/headwater/shared/need"
+	"github.com/headwater-iot/headwater/shared/record"
+	"github.com/headwater-iot/headwater/shared/wire"
+)
+
+// below is a contract under which `v` lies in [0, maximum].
+func below(version string, maximum int) string {
+	return fmt.Sprintf(`apiVersion: v3.1.0
+kind: DataContract
+id: limited
+version: %s
+status: active
+schema:
+- name: all
+  physicalType: series
+  logicalType: object
+  properties:
+  - {name: v, logicalType: number, logicalTypeOptions: {minimum: 0, maximum: %d}, customProperties: [{property: onViolation, value: quarantine}]}
+customProperties:
+- {property: devices, value: ['held-*']}
+`, version, maximum)
+}
+
+// decided is what `quarantine replay --json` prints.
+type decided struct {
+	status int
+	stderr string
+
+	Readings  uint64            `json:"readings"`
+	Landed    uint64            `json:"landed"`
+	Present   uint64            `json:"present"`
+	Discarded uint64            `json:"discarded"`
+	Rows      uint64            `json:"rows"`
+	Elsewhere uint64            `json:"elsewhere"`
+	Held      map[string]uint64 `json:"held"`
+	NoSeqs    int               `json:"no_seqs"`
+}
+
+// decide runs `quarantine replay` or `quarantine discard`.
+func (g *gateway) decide(verb string, args ...string) decided {
+	g.t.Helper()
+	cmd := exec.Command(built.gateway, slices.Concat([]string{"quarantine", verb, "--data", g.data, "--json"}, args)...)
+	var out, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &stderr
+	err := cmd.Run()
+	d := decided{stderr: stderr.String()}
+	if exit := new(exec.ExitError); errors.As(err, &exit) {
+		d.status = exit.ExitCode()
+	} else if err != nil {
+		g.t.Fatal(err)
+	}
+	if err := json.Unmarshal(out.Bytes(), &d); err != nil {
+		g.t.Fatalf("quarantine %s: %v; it printed %q\n%s", verb, err, out.String(), stderr.String())
+	}
+	return d
+}
+
+// fates returns how many readings quarantine has of each reason and fate.
+func (g *gateway) fates() map[string]uint64 {
+	g.t.Helper()
+	cmd := exec.Command(built.gateway, "quarantine", "list", "--data", g.data, "--json", "--fate", "all")
+	out, err := cmd.Output()
+	if err != nil {
+		g.t.Fatalf("quarantine list: %v", err)
+	}
+	var doc struct {
+		Groups []struct {
+			Reason, Rule, Fate string
+			Readings           uint64
+		} `json:"groups"`
+	}
+	if err := json.Unmarshal(out, &doc); err != nil {
+		g.t.Fatal(err)
+	}
+	fates := map[string]uint64{}
+	for _, x := range doc.Groups {
+		fates[strings.TrimSpace(x.Reason+" "+x.Rule)+" "+x.Fate] += x.Readings
+	}
+	return fates
+}
+
+// values seals readings of v, a second apart.
+func (d *device) values(epoch record.Epoch, first uint64, values ...float64) []byte {
+	d.t.Helper()
+	g := record.Group{Unit: record.Milli, Columns: []record.Column{{Series: "v", Kind: record.Float, Floats: values}}}
+	for i := range values {
+		g.Times = append(g.Times, int64(1000+10*(first+uint64(i))))
+	}
+	h := wire.Header{Device: d.name, Epoch: epoch, Boot: d.boot, First: first, Base: g.Times[0]}
+	sealed, err := d.enc.AppendReadings(nil, h, &record.Body{Groups: []record.Group{g}})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return sealed
+}
+
+// replaySteps are those of a commit that replays: readings, quarantine and cursors take part in it. Without
+// HEADWATER_E2E=heavy one of each kind has to do.
+func replaySteps(t *testing.T) []string {
+	t.Helper()
+	out, err := exec.Command(built.gateway, "steps").Output()
+	if err != nil {
+		t.Fatalf("headwater-gateway steps: %v", err)
+	}
+	few := []string{"begin", "files readings", "manifests quarantine", "metadata cursors", "swap quarantine", "commit", "committed"}
+	return slices.DeleteFunc(strings.Split(strings.TrimSpace(string(out)), "\n"), func(step string) bool {
+		return strings.HasSuffix(step, " gaps") || strings.HasSuffix(step, " contracts") ||
+			os.Getenv("HEADWATER_E2E") != "heavy" && !slices.Contains(few, step)
+	})
+}
+
+// TestReplayThroughKilledGateways holds readings back by a rule, loosens the rule, and replays batch after batch through
+// gateways that die at each step of the commit. Every reading lands once, the ledger balances all the time, and the log
+// read from its start gives the same tables.
+func TestReplayThroughKilledGateways(t *testing.T) {
+	steps := replaySteps(t)
+	g := newGateway(t).start()
+	g.apply(below("1.0.0", 100))
+	d := dial(t, g.mqtt, "held-1")
+	const epoch = record.Epoch(9)
+	d.hello(1, wire.HelloEpoch{Epoch: epoch, Boot: d.boot, State: wire.EpochCurrent})
+	n := uint64(0)
+	batches := uint64(2*len(steps) + 1)
+	for range batches { // six readings each, of which four break the rule and one always will
+		d.send(d.values(epoch, n, 1, 500, 501, 1e9, 2, 502))
+		n += 6
+	}
+	broken, err := wire.AppendSealed(nil, wire.Header{
+		Kind: wire.KindReadings, Device: d.name, Epoch: epoch, Boot: d.boot, First: n, Count: 5, Codec: wire.Zstd,
+	}, []byte("no zstd frame"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.send(broken)
+	n += 5
+	d.ack("all readings to have a fate", landed(epoch, n))
+	rest, never := 3*batches, batches
+	check := func(what string) {
+		t.Helper()
+		a := g.ledger("held-1")
+		if want := int64(rest + never + 5); !a.Balanced || a.Quarantined != want || a.Landed != int64(n)-want || a.Present != a.Landed || a.Duplicates != 0 || a.Pending != 0 {
+			t.Fatalf("%s: the ledger says %+v; want %d quarantined of %d", what, a, want, n)
+		}
+	}
+	check("held")
+	if r := g.decide("replay", "--device", "held-1"); r.status != 1 || r.Landed != 0 || r.Held["contract"] != rest+never || r.Held["unreadable"] != 5 {
+		t.Errorf("replay under the same rule: %+v", r)
+	}
+	check("judged again by the same rule")
+	g.apply(below("1.1.0", 1000))
+	g.stop(t)
+
+	for i, step := range steps {
+		name := func(batch int) string { return fmt.Sprintf("held-1/%s/%d-%d", epoch, 6*batch, 6*batch+6) }
+		g.start("HEADWATER_DIE_AT=" + step) // the second time it comes there
+		if r := g.decide("replay", name(2*i)); r.status != 1 || r.Landed != 3 || r.Held["contract"] != 1 {
+			t.Fatalf("step %s: before it: %+v", step, r)
+		}
+		if r := g.decide("replay", name(2*i+1)); r.status != 1 || r.Landed != 0 || strings.Contains(r.stderr, "no gateway runs") {
+			t.Fatalf("step %s: the gateway was to die: %+v", step, r)
+		}
+		waitFor(t, "the gateway to die at "+step, g.ended)
+		g.start()
+		r := g.decide("replay", name(2*i+1)) // it waits for what was logged before it
+		if r.status != 1 || r.Held["contract"] != 1 || r.Landed != 0 && r.Landed != 3 {
+			t.Errorf("step %s: again: %+v", step, r)
+		}
+		rest -= 6
+		check("died at " + step)
+		g.stop(t)
+	}
+
+	g.start()
+	began := time.Now()
+	if r := g.decide("replay", "--all", "--rate", "20"); r.status != 1 || r.Landed != 3 || r.Held["contract"] != never || r.Held["unreadable"] != 5 {
+		t.Errorf("the rest: %+v", r)
+	}
+	t.Logf("%d records at 20 a second took %s", batches+1, time.Since(began))
+	rest = 0
+	check("all replayed")
+	if r := g.decide("discard", "--reason", "unreadable"); r.status != 0 || r.Discarded != 5 {
+		t.Errorf("discard: %+v", r)
+	}
+	if r := g.decide("replay", "--reason", "unreadable"); r.status != 0 || r.Readings != 0 {
+		t.Errorf("replay of what was discarded: %+v", r)
+	}
+	check("the unreadable ones discarded") // they are quarantined for good
+	want := map[string]uint64{"contract range held": never, "contract range replayed": 3 * batches, "unreadable discarded": 5}
+	if got := g.fates(); fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("fates %v, want %v", got, want)
+	}
+	if got := labelled(g.http, `headwater_quarantine_replayed_total{outcome="landed"}`); got != 3 {
+		t.Errorf("%v replayed readings are counted since the start", got)
+	}
+	for _, r := range g.scan("readings", "--columns", "seq,value,contract", "--where", "device = 'held-1'") {
+		if r[2] == "limited@1.1.0" != strings.HasPrefix(r[1], "50") {
+			t.Errorf("reading %v is under the wrong contract", r)
+		}
+	}
+	t.Run("read by others", func(t *testing.T) {
+		seen := read(t, need.Python(t), g)
+		for reader, s := range map[string]int64{"PyIceberg": seen.PyIceberg.Distinct, "DuckDB": seen.DuckDB.Distinct} {
+			if s != int64(5*batches) || seen.PyIceberg.Rows != s || seen.DuckDB.Rows != s {
+				t.Errorf("%s sees %d readings, want %d once", reader, s, 5*batches)
+			}
+		}
+	})
+	g.replayed()
+}
+
+// TestQuarantineIsShown shows what is held beside a running gateway and without one, and refuses what cannot be done.
+func TestQuarantineIsShown(t *testing.T) {
+	g := newGateway(t).start()
+	g.apply(below("1.0.0", 100))
+	d := dial(t, g.mqtt, "held-2")
+	d.hello(1, wire.HelloEpoch{Epoch: 9, Boot: d.boot, State: wire.EpochCurrent})
+	d.send(d.values(9, 0, 1, 12345.5, 2))
+	d.ack("all readings to have a fate", landed(9, 3))
+	run := func(args ...string) string {
+		out, err := exec.Command(built.gateway, slices.Concat([]string{"quarantine"}, args, []string{"--data", g.data})...).CombinedOutput()
+		if err != nil {
+			out = append(out, "\nfailed: "+err.Error()...)
+		}
+		return string(out)
+	}
+	for range 2 {
+		for want, args := range map[string][]string{
+			"contract  range  limited@1.0.0  held-2  held  1        1 ": {"list"},
+			"v       12345.5        0        true":                      {"show", "held-2/0000000000000009/1-2"},
+			"READINGS  FIRST  LAST  EXAMPLE\n":                          {"list", "--device", "another"},
+			"quarantine has no such row":                                {"show", "held-2/0000000000000009/2-3"},
+			"say which rows":                                            {"replay"},
+			"want a time such as":                                       {"list", "--since", "yesterday"},
+			"want DEVICE/EPOCH/FROM-TO":                                 {"show", "held-2/9"},
+			"replay: 0 readings of 0 records":                           {"replay", "--since", "2099-01-01T00:00:00Z"},
+			"anchor synced":                                             {"show", "held-2/0000000000000009"},
+		} {
+			if got := run(args...); !strings.Contains(got, want) {
+				t.Errorf("quarantine %q printed\n%s\nwant %q in it", args, got, want)
+			}
+		}
+		if !g.ended() {
+			g.stop(t)
+		}
+	}
+	if got := run("discard", "--all"); !strings.Contains(got, "no gateway runs") || !strings.Contains(got, "failed") {
+		t.Errorf("discard without a gateway printed %s", got)
+	}
+}
