@@ -106,8 +106,8 @@ func (d *Day) Read(ctx context.Context, device string, each func([]table.Sample)
 	scan := d.table.Scan(icetable.WithSelectedFields(rowfile.ProfileColumns()...), icetable.WithMaxConcurrency(1), icetable.WithArrowBatchSize(samplesAtOnce))
 	var samples []table.Sample
 	err = readTasks(ctx, scan, tasks, func(batch arrow.RecordBatch) error {
-		samples = samples[:0]
-		if err := rowfile.ReadSamples(batch, func(s *table.Sample) { samples = append(samples, *s) }); err != nil {
+		var err error
+		if samples, err = rowfile.ReadSamples(batch, samples); err != nil {
 			return err
 		}
 		return each(samples)

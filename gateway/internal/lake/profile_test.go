@@ -10,6 +10,8 @@ import (
 	"math/rand/v2"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/headwater-iot/headwater/gateway/internal/lake"
@@ -40,7 +42,7 @@ func (p *profiled) OpenDay(ctx context.Context, day int32) (profile.Day, error) 
 	return p.Lake.OpenDay(ctx, day)
 }
 
-func openProfiled(t *testing.T, dir string, step func(string) error) *profiled {
+func openProfiled(t testing.TB, dir string, step func(string) error) *profiled {
 	t.Helper()
 	l, err := lake.Open(t.Context(), lake.Config{Dir: dir, Partitions: 1, Step: step})
 	if err != nil {
@@ -63,7 +65,7 @@ func openProfiled(t *testing.T, dir string, step func(string) error) *profiled {
 }
 
 // land commits runs, each with the next seqs and times from the begin of its day on.
-func (p *profiled) land(t *testing.T, runs ...table.Run) {
+func (p *profiled) land(t testing.TB, runs ...table.Run) {
 	t.Helper()
 	to := table.Marks{Log: p.marks.Log, Next: []uint64{p.marks.Next[0] + 1}}
 	if err := p.Commit(t.Context(), &table.Commit{Expect: p.marks, Marks: to, Readings: runs}); err != nil {
@@ -328,4 +330,41 @@ func TestProfileOutlivesSnapshots(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// BenchmarkProfile is one round of the job over a day of many series, without its rests.
+func BenchmarkProfile(b *testing.B) {
+	p := openProfiled(b, b.TempDir(), nil)
+	rng := rand.New(rand.NewPCG(1, 1))
+	const devices, perDevice, commits = 50, 1000, 10
+	for range commits {
+		var runs []table.Run
+		for d := range devices {
+			runs = append(runs, p.numbers(firstDay, "device-"+strconv.Itoa(d), "temp", perDevice, func() float64 { return math.Round(2000+100*rng.NormFloat64()) / 100 }))
+		}
+		p.land(b, runs...)
+	}
+	day, err := p.OpenDay(b.Context(), firstDay)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		folds := make(map[string]*profile.Fold)
+		err := day.Read(b.Context(), "", func(samples []table.Sample) error {
+			for i := range samples {
+				f := folds[samples[i].Device]
+				if f == nil {
+					f = profile.NewFold()
+					folds[strings.Clone(samples[i].Device)] = f
+				}
+				f.Add(&samples[i])
+			}
+			return nil
+		})
+		if err != nil || len(folds) != devices {
+			b.Fatal(err, len(folds))
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*devices*perDevice*commits), "ns/reading")
 }

@@ -48,7 +48,7 @@ func TestReaderBesideWriter(t *testing.T) {
 	r := openReader(t, dir)
 	m := takeOver(t, l, logA)
 	infos, err := r.Tables(t.Context())
-	if err != nil || len(infos) != 6 || infos[5].Name != table.Readings || infos[5].Rows != 0 || infos[5].Snapshot != 0 {
+	if err != nil || len(infos) != 7 || infos[6].Name != table.Readings || infos[6].Rows != 0 || infos[6].Snapshot != 0 {
 		t.Fatalf("%+v, %v", infos, err)
 	}
 	if got := text(t, r, ScanRequest{Table: table.Readings, Columns: []string{"seq"}}, scan.CSV); got != "seq\n" {

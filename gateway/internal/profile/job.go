@@ -14,8 +14,9 @@ import (
 )
 
 const (
-	// seriesAtOnce bounds the memory of a day: some 40 KiB for a series. What a day has more is for another pass.
-	seriesAtOnce = 1000
+	// seriesAtOnce bounds the memory of a day: 40 KiB for a temperature, 125 KiB for noise around zero, of 20,000 readings.
+	// What a day has more is for another pass.
+	seriesAtOnce = 500
 	// share of a core that the job takes at most, one of so many: it gates nothing, and landing does.
 	share = 4
 	// workAtOnce is how long it works before it rests.

@@ -13,7 +13,7 @@
 // | sketch | memory |
 // |---|---|
 // | Sum | 0.6 KiB |
-// | Quantiles | 8 bytes for each bucket in use, of which a factor of e takes 500; seldom more than 20 KiB |
+// | Quantiles | 8 bytes for each bucket in use, of which a factor of e takes 500: a temperature 6 KiB, noise around zero 60 KiB |
 // | Distinct | at most 64 KiB, 8 bytes per value while there are few |
 //
 // Nothing is kept on a disk, so nothing can be lost here. A sketch belongs to one goroutine at a time.

@@ -2,6 +2,7 @@ package rowfile
 
 import (
 	"context"
+	"fmt"
 	"math"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -81,31 +82,43 @@ func ProfileColumns() []string {
 	return []string{"device", "series", "value", "value_text", "value_int", "value_bytes", "unit", "quality", "contract"}
 }
 
-// ReadSamples calls each for every row of a batch of ProfileColumns, with views that hold until it returns.
-func ReadSamples(batch arrow.RecordBatch, each func(*table.Sample)) error {
+// ReadSamples returns the rows of a batch of ProfileColumns, in the room of into. Their texts are views of the batch.
+func ReadSamples(batch arrow.RecordBatch, into []table.Sample) ([]table.Sample, error) {
 	c := newCells(batch)
-	for c.row = range int(batch.NumRows()) {
-		s := table.Sample{
-			Device: c.text("device"), Series: c.text("series"), Unit: c.text("unit"), Contract: c.text("contract"),
-			Quality: record.Quality(c.long("quality")), Number: c.double("value"),
+	for _, name := range ProfileColumns() {
+		if c.cols[name] == nil {
+			return nil, fmt.Errorf("column %s is missing", name)
 		}
-		number, large := !c.null("value"), !c.null("value_int")
-		switch {
-		case large:
-			s.Content = c.cols["value_int"].ValueStr(c.row)
-		case number:
-			s.Exact = true
-		case !c.null("value_text"):
-			s.Content = c.text("value_text")
-		case !c.null("value_bytes"):
-			s.Content = string(c.blob("value_bytes"))
-		default:
-			s.Null = true
-		}
-		if c.err != nil {
-			return c.err
-		}
-		each(&s)
 	}
-	return nil
+	text := func(name string) func(int) string {
+		a := c.cols[name].(array.StringLike)
+		return func(row int) string {
+			if a.IsNull(row) {
+				return ""
+			}
+			return a.Value(row)
+		}
+	}
+	device, series, unit, contract := text("device"), text("series"), text("unit"), text("contract")
+	quality, value := c.cols["quality"].(*array.Int32), c.cols["value"].(*array.Float64)
+	others := []arrow.Array{c.cols["value_int"], c.cols["value_text"], c.cols["value_bytes"]}
+	into = into[:0]
+	for row := range int(batch.NumRows()) {
+		s := table.Sample{
+			Device: device(row), Series: series(row), Unit: unit(row), Contract: contract(row),
+			Quality: record.Quality(quality.Value(row)), Number: math.NaN(),
+		}
+		if value.IsValid(row) {
+			s.Number, s.Exact = value.Value(row), true
+		}
+		s.Null = !s.Exact
+		for _, a := range others {
+			if a.IsValid(row) {
+				s.Content, s.Exact, s.Null = a.ValueStr(row), false, false
+				break
+			}
+		}
+		into = append(into, s)
+	}
+	return into, nil
 }
