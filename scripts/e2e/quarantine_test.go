@@ -261,3 +261,48 @@ func TestQuarantineIsShown(t *testing.T) {
 		t.Errorf("discard without a gateway printed %s", got)
 	}
 }
+
+// TestPoisonIsReplayedOnceCured replays a batch that takes the gateway down whenever it is opened. It stays held, landing goes
+// on, and a gateway that can open it lands it.
+func TestPoisonIsReplayedOnceCured(t *testing.T) {
+	const epoch record.Epoch = 0xd1e
+	poison := "HEADWATER_DIE_AT=open poison"
+	g := newGateway(t).start(poison)
+	d := dial(t, g.mqtt, "poison")
+	d.hello(1, wire.HelloEpoch{Epoch: epoch, Boot: d.boot, State: wire.EpochCurrent})
+	dies := func(times int) {
+		t.Helper()
+		for range times {
+			g.launch(poison)
+			waitFor(t, "the gateway to die again", g.ended)
+		}
+	}
+	d.publish(d.batch(epoch, 0, 10))
+	waitFor(t, "the gateway to die", g.ended)
+	dies(2)
+	g.start(poison)
+	waitFor(t, "the poison to be in quarantine", func() bool { return g.ledger("poison").Quarantined == 10 })
+
+	if r := g.decide("replay", "--device", "poison"); r.status != 1 || r.Landed != 0 {
+		t.Errorf("the gateway was to die of it: %+v", r)
+	}
+	waitFor(t, "the gateway to die of the replay", g.ended)
+	dies(2)
+	g.start(poison)
+	other := dial(t, g.mqtt, "bystander")
+	other.hello(1, wire.HelloEpoch{Epoch: 1, Boot: other.boot, State: wire.EpochCurrent})
+	other.send(other.batch(1, 0, 10))
+	other.ack("readings of others to land", landed(1, 10))
+	if got := fmt.Sprint(g.fates()); got != "map[unopened held:10]" {
+		t.Errorf("fates %s", got)
+	}
+	g.stop(t)
+
+	g.start()
+	if r := g.decide("replay", "--reason", "unopened"); r.status != 0 || r.Landed != 10 {
+		t.Errorf("replay by a gateway that can open it: %+v", r)
+	}
+	if a := g.ledger("poison"); !a.Balanced || a.Landed != 10 || a.Present != 10 || a.Quarantined != 0 {
+		t.Errorf("the ledger says %+v", a)
+	}
+}

@@ -77,4 +77,23 @@
 //
 // The bytes of a quarantined record stand in the first of its rows; the others name the record by log, partition and
 // offset.
+//
+// Held readings: a decision to replay or discard them is a record of the log. What it does is a function of the log all
+// the same, though the bytes come from the lake: it asks the lake only as of the mark before it (a group that made rows
+// which it is about is committed first), and what the lake holds there is what the records below that mark brought about.
+// The transaction that lands the readings also changes the fate of their rows, moves the cursor's count from quarantined
+// to landed, and passes the record. So a crash leaves all of it or nothing, and then the lake says the same as before;
+// one that comes twice, or overlaps another, finds nothing held (TestDecisionsAreCarriedOutOnce, TestGroupingChangesNoRow,
+// package commit's TestEveryReadingHasOneFateWhateverFails). Readings keep their received time, and are judged by the
+// limits, the contract and the clocks that are known when the decision lands. They change nothing of what the rules of
+// contracts remember.
+//
+//	may land now                   row `replayed`, counted as landed           headwater_quarantine_replayed_total
+//	stands in readings             the same, and not landed again              the same (TestReplayOfWhatIsThere)
+//	still breaks a rule            stays held, with what it breaks now         the same
+//	still cannot be read           stays held, with the reason                 the same (TestWhatCannotBeReadStaysHeld)
+//	process dies on it             stays held from the third attempt on        the same (TestPoisonIsReplayedOnceCured)
+//	discarded                      row `discarded`; the ledger keeps it        the same
+//	                               as quarantined
+//	no seqs: evidence, no header   can be discarded, and not replayed          -
 package land

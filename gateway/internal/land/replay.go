@@ -236,10 +236,16 @@ func (g *Group) reopen(o *Opened, rows []table.QuarantineRow) *Opened {
 		}
 		g.l.decoder = dec
 	}
-	if a := g.l.cfg.Attempts; a != nil {
-		a.try(g.l.cfg.Log, o.Partition, o.Offset, func(int) { open(g.l.decoder, q, false) })
-	} else {
+	decode := func(int) {
+		if g.l.cfg.Opening != nil {
+			g.l.cfg.Opening(o.deciding.Device)
+		}
 		open(g.l.decoder, q, false)
+	}
+	if a := g.l.cfg.Attempts; a != nil {
+		a.try(g.l.cfg.Log, o.Partition, o.Offset, decode)
+	} else {
+		decode(1)
 	}
 	switch s := &q.sealed; {
 	case q.reason != "":
