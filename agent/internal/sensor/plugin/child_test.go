@@ -20,6 +20,9 @@ import (
 // childEnv makes the binary of the tests a plug-in.
 const childEnv = "HEADWATER_TEST_PLUGIN"
 
+// A program that is built to find races ends a second late, unless it is told.
+const raceEnv, raceNow = "GORACE", "atexit_sleep_ms=0"
+
 func TestMain(m *testing.M) {
 	if os.Getenv(childEnv) != "" {
 		child(os.Args[1:])
@@ -100,7 +103,7 @@ func runs(t testing.TB, series map[string]Series, orders ...string) Settings {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := Settings{Command: append([]string{self}, orders...), Series: series, Env: map[string]string{childEnv: "1"}}
+	s := Settings{Command: append([]string{self}, orders...), Series: series, Env: map[string]string{childEnv: "1", raceEnv: raceNow}}
 	s.Check(func(path, format string, args ...any) { t.Errorf("%s: "+format, append([]any{path}, args...)...) })
 	return s
 }

@@ -88,7 +88,7 @@ func TestEnvironment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "PATH=" + path + " LANG=C.UTF-8 B=a b $PATH " + childEnv + "=1"
+	want := "PATH=" + path + " LANG=C.UTF-8 B=a b $PATH " + raceEnv + "=" + raceNow + " " + childEnv + "=1"
 	if diff := cmp.Diff([]string{"/", want}, []string{cells[0].Text, cells[1].Text}); diff != "" {
 		t.Error(diff)
 	}
