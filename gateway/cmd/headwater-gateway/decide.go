@@ -23,6 +23,9 @@ import (
 // sayEvery is how often long work tells how far it is.
 const sayEvery = 2 * time.Second
 
+// waitBefore is when a commit has taken long enough for a word about it.
+const waitBefore = 15 * time.Second
+
 func byReceipt(a, b table.Origin) int {
 	return cmp.Or(cmp.Compare(a.Received, b.Received), cmp.Compare(a.Partition, b.Partition), cmp.Compare(a.Offset, b.Offset))
 }
@@ -101,6 +104,8 @@ func planOf(ctx context.Context, verb decision.Verb, fs *flag.FlagSet, c *chosen
 func carryOut(ctx context.Context, plan *quarantine.Plan, rate int, data string, progress io.Writer) (*quarantine.Summary, error) {
 	ask := func(ctx context.Context, ds []decision.Quarantine) ([]decision.Outcome, error) {
 		var answer app.QuarantineAnswer
+		patience := time.AfterFunc(waitBefore, func() { fmt.Fprintln(progress, "waiting for the gateway to commit; its /healthz says how landing is") })
+		defer patience.Stop()
 		err := control.Call(ctx, filepath.Join(data, "state"), app.QuarantinePath, app.QuarantineRequest{Decisions: ds}, &answer)
 		return answer.Decided, err
 	}
