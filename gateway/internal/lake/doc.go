@@ -22,6 +22,7 @@
 // | a second gateway | ErrLocked on one machine, ErrForeign beyond it | TestBirth, TestForeignInTheMiddle |
 // | a table moved since it was loaded | ErrConflict | TestTakeOver |
 // | a late batch corrects presumed gaps | Regap: their files are written again without them | TestRegap, TestModel |
+// | readings come into a day that has profiles | ReplaceProfiles: its file is written again, beside all else | TestProfilesAreWhatDuckDBCounts, TestFailedProfileLeavesTheOldRows |
 // | a reader beside the writer | it sees one moment of all tables | TestConcurrent, TestReaderBesideWriter |
 // | held readings get another fate | Rehold: all rows of their log records are written again | TestRehold |
 // | a thousand commits | metadata, manifests and rows of cursors level off | TestThousandCommits (tag chaos), TestMaintain |

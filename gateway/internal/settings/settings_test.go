@@ -36,6 +36,8 @@ func TestDecode(t *testing.T) {
 		{"TLS is not built", "mqtt: {broker: ssl://broker:8883}\n", []string{"want tcp://HOST:PORT"}},
 		{"a password for the embedded broker", "mqtt: {username: gw}\n", []string{"mqtt.broker is not set"}},
 		{"shares and reserves of nothing", "log: {share_percent: 101}\ncommit: {reserve_percent: 60}\n", []string{"log.share_percent", "commit.reserve_percent"}},
+		{"profiles never", "profile: {every: 0s}\n", nil},
+		{"less than never", "profile: {every: -1s}\n", []string{"profile.every", "0s for never"}},
 		{"stretch below every", "commit: {every: 20s}\n", []string{"every <= stretch"}},
 	}
 	for _, tt := range tests {
