@@ -19,7 +19,7 @@ const (
 	maxReadings = 1 << 19
 	maxRanges   = 16 << 10
 	// maxAsked bounds the log records of one question to the gateway, so that there is progress to show.
-	maxAsked = 256
+	maxAsked = 1024
 )
 
 // piece is what is asked for of one log record.
