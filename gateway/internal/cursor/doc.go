@@ -8,6 +8,8 @@
 //	I3  Presumed seqs are not in Closed: presuming closes nothing, and a reading that still comes lands.
 //	I4  What is closed does not depend on how often or in how many groups a record is offered.
 //	I5  A group that did not commit leaves no trace (Draft is thrown away).
+//	I6  What the rules of contracts remember of an epoch (Memory) is in its row: it commits with the readings that it
+//	    speaks of, and no restart or grouping changes it (package commit's TestGroupingChangesNoRow).
 //
 // I1 to I4 are held against a plain map of seqs by TestCursorAgreesWithAMapOfSeqs, I5 by TestDroppedDraftLeavesNoTrace.
 //

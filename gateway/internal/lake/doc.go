@@ -25,6 +25,8 @@
 // | readings come into a day that has profiles | ReplaceProfiles: its file is written again, beside all else | TestProfilesAreWhatDuckDBCounts, TestFailedProfileLeavesTheOldRows |
 // | a reader beside the writer | it sees one moment of all tables | TestConcurrent, TestReaderBesideWriter |
 // | held readings get another fate | Rehold: all rows of their log records are written again | TestRehold |
+// | a lake of an earlier version | it gets the tables and columns that came since; nothing is rewritten | TestLakeOfAnEarlierVersionOpens |
+// | a lake of a later version | it is refused by the name of the column | TestLakeOfALaterVersionIsRefused |
 // | a thousand commits | metadata, manifests and rows of cursors level off | TestThousandCommits (tag chaos), TestMaintain |
 //
 // What can be lost here: nothing that was committed, as long as fsync is honoured. What is left behind: the files of
@@ -38,5 +40,6 @@
 //
 //	DIR/lock        who holds the lake
 //	DIR/catalog.db  the catalogue: SQLite, WAL; also the list of files out of use
+//	DIR/pseudonym.key  the key of personal texts, which app keeps here so that it is in the backup of the lake
 //	DIR/warehouse/  headwater/<table>/{data,metadata}
 package lake

@@ -51,7 +51,7 @@ func (l *Lake) evolve(ctx context.Context) error {
 		l.cfg.Logger.Info("the lake has a new table", "table", made.Identifier[1])
 	}
 	for _, c := range wider {
-		l.cfg.Logger.Info("the lake has a table with new columns", "table", c.Identifier[1])
+		l.cfg.Logger.Info("the columns of a table are those of this version now", "table", c.Identifier[1])
 	}
 	return nil
 }

@@ -4,15 +4,16 @@
 //
 // Promises:
 //
-//	I1  A reading of a logged batch ends in exactly one place: a Run, a quarantine row, or nowhere because its seq was
-//	    closed before. Package commit's TestEveryReadingHasOneFateWhateverFails holds that for random fleets, faults,
+//	I1  A reading of a logged batch ends in exactly one place: a Run, a quarantine row, a gap, or nowhere because its
+//	    seq was closed before. Package commit's TestEveryReadingHasOneFateWhateverFails holds that for random fleets, faults,
 //	    restarts and takeovers.
 //	I2  The rows are a function of log, cursors and settings. Landing never asks the clock, and how records are
 //	    grouped into commits, or a batch into parts, changes nothing (package commit's TestGroupingChangesNoRow,
 //	    TestPartsAreStampedAlike).
 //	I3  No record stops the ones behind it: what cannot be read, or takes the process down, goes to quarantine with
-//	    its reason. The one exception is a record of a kind this binary does not know: landing stops by name
-//	    (ErrKind), because skipping it could change what the records behind it mean.
+//	    its reason. The one exception is a record of a kind this binary does not know, or a contract that it does
+//	    not understand: landing stops by name (ErrKind), because skipping it could change what the records behind it
+//	    mean (TestContractNobodyUnderstandsStopsLanding).
 //	I4  Memory is bounded by the settings, not by the backlog: at most a few records per worker are open at a time.
 //
 // Time (FORMAT.md; protocol, section 7). A batch of a monotonic clock is stamped by, in this order:
@@ -63,6 +64,17 @@
 // earliest days first. Imported batches that have more each, because the rows of their file are in no order, get 448
 // beside those: slices of 64 would leave a file for each day and batch (TestScatteredImportTakesOneGroup).
 //
+// Contracts. A change of contracts is a record of every partition and counts for the records behind it in that partition
+// (TestContractCountsForWhatIsBehindIt). A device is under the contract whose pattern is the most exact, or under none:
+// then its readings have no contract, and the devices table says default. After stamping, the rules see each column of a
+// batch as a whole, whatever of it is still open, and each reading gets its fate: it lands, with the bits of the rules that it
+// breaks; it is quarantined (reason contract); or it is given up as a gap (reason dropped_RULE). What landing itself rejects
+// comes first. Rules that compare readings remember the last of each series in the cursor of the epoch, under the contract's
+// id@version: a new version starts afresh, because its unit may be another. Rows of the future (FutureTime) and those that do
+// not land move nothing. A batch that lands in parts is judged in each of them from the same memory, which moves on with the
+// last one; that one also has all that does not land, so that parts change no row (TestSplitBatchIsJudgedOnce). A contract in
+// shadow judges in the same way, with a memory of its own, and is only counted.
+//
 // What happens, what is done, what counts it:
 //
 //	body does not decode           quarantine `unreadable`, seqs closed        headwater_land_quarantined_total
@@ -74,6 +86,10 @@
 //	a hello of too many epochs     256 are heard, the current one first        headwater_land_unheard_epochs_total
 //	a device that invents epochs   1024 that have not ended are kept           the same (TestInventedEpochsAreBounded)
 //	seqs closed before             clipped                                     headwater_land_duplicates_total
+//	a rule with quarantine         quarantine `contract`, rule named           headwater_contract_verdicts_total, and as above
+//	a rule with drop_with_gap      gap `dropped_RULE`, seqs closed             the same, headwater_land_gap_seqs_total
+//	a rule with flag               lands with its bit                          headwater_contract_verdicts_total
+//	a rule of a shadow             nothing                                     headwater_contract_shadow_total
 //
 // The bytes of a quarantined record stand in the first of its rows; the others name the record by log, partition and
 // offset.

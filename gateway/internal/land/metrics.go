@@ -65,7 +65,7 @@ func (c *counters) rows(t *tally) {
 // missing counts readings that will not come, as far as anybody knows.
 func (c *counters) missing(byReason map[string]uint64, presumed string) {
 	for reason, n := range byReason {
-		c.reg.Counter("headwater_land_gap_seqs_total", "Readings that an agent gave up, or that are presumed lost, by reason.",
+		c.reg.Counter("headwater_land_gap_seqs_total", "Readings that an agent or a contract gave up, or that are presumed lost, by reason.",
 			"reason", reason, "presumed", presumed).Add(n)
 	}
 }

@@ -22,6 +22,8 @@
 //	    behind what the log has, which then holds received times (TestWatchTellsOfAWrongClock).
 //	I9  One device has a share of the log until it lands, of the disk and of what the others may have to wait for
 //	    (MaxShare); beyond it Append refuses that device alone (TestShareOfOneDevice, TestSharesAgainstModel).
+//	I10 AppendAll is one write and one fsync, in the order of the partitions: all have the record or, after an error, none;
+//	    after a crash, some of the first (TestAppendAllIsOneGroup, TestAppendAllFailsWhole).
 //
 // What can be lost: nothing that Append returned nil for, as long as fsync is
 // honoured. A torn tail of the last segment is cut and logged; damage elsewhere
