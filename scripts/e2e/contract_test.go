@@ -333,3 +333,53 @@ func TestContractsChangeInMidStream(t *testing.T) {
 	}
 	g.replayed()
 }
+
+// TestContractsOutliveTheState loses the state directory, with a contract in force that came from the contracts directory.
+// Its file has become one that breaks what was promised: the old one stays in force, and health says so.
+func TestContractsOutliveTheState(t *testing.T) {
+	g := newGateway(t)
+	dir := t.TempDir()
+	write := func(version, devices string) {
+		t.Helper()
+		text := strings.ReplaceAll(everyRule(version, "flag", "- {name: v, logicalType: number, logicalTypeOptions: {maximum: 3}}"), "ruled-*", devices)
+		if err := os.WriteFile(filepath.Join(dir, "rules.odcs.yaml"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("1.0.0", "lost-*")
+	g.configure("contracts: {dir: " + dir + "}\n")
+	g.start()
+	send := func(epoch record.Epoch) {
+		t.Helper()
+		d := dial(t, g.mqtt, "lost-1")
+		d.hello(uint64(epoch), wire.HelloEpoch{Epoch: epoch, Boot: d.boot, State: wire.EpochCurrent})
+		d.send(d.batch(epoch, 0, 5)) // 0 to 4
+		d.ack("five to land", landed(epoch, 5))
+	}
+	send(1)
+	g.kill()
+	if err := os.RemoveAll(filepath.Join(g.data, "state")); err != nil {
+		t.Fatal(err)
+	}
+	write("2.0.0", "found-*")
+	g.start()
+	if detail := g.condition("contracts"); !strings.Contains(detail, "rules@1.0.0") && !strings.Contains(detail, "devices") || !strings.Contains(detail, "contract apply") {
+		t.Errorf("health says %q; want what breaks and what to do", detail)
+	}
+	send(2)
+	flagged := 0
+	for _, r := range g.scan("readings", "--columns", "epoch,quality,contract") {
+		if r[2] != "rules@1.0.0" {
+			t.Errorf("a reading has contract %q", r[2])
+		}
+		if q, _ := strconv.Atoi(r[1]); q>>16 == 4 {
+			flagged++
+		}
+	}
+	if flagged != 2 {
+		t.Errorf("%d readings are out of range, want one of each epoch", flagged)
+	}
+	if out, ok := g.contract("apply", "--force", filepath.Join(dir, "rules.odcs.yaml")); !ok || g.condition("contracts") != "" {
+		t.Errorf("contract apply --force: %s; health says %q", out, g.condition("contracts"))
+	}
+}

@@ -19,7 +19,6 @@ import (
 	"github.com/headwater-iot/headwater/gateway/internal/lake"
 	"github.com/headwater-iot/headwater/gateway/internal/land"
 	"github.com/headwater-iot/headwater/gateway/internal/log"
-	"github.com/headwater-iot/headwater/gateway/internal/register"
 	"github.com/headwater-iot/headwater/gateway/internal/settings"
 	"github.com/headwater-iot/headwater/shared/buildinfo"
 	"github.com/headwater-iot/headwater/shared/durable"
@@ -58,7 +57,7 @@ type Gateway struct {
 	control  net.Listener
 	verdicts *verdicts
 
-	register   *register.Register
+	contracts  *contracts
 	pseudonyms []byte // the key of them
 
 	intake  *intake.Intake

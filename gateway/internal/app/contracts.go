@@ -8,6 +8,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
 
 	"github.com/headwater-iot/headwater/gateway/internal/log"
 	"github.com/headwater-iot/headwater/gateway/internal/register"
@@ -22,8 +25,51 @@ const ContractPath = "/contract"
 // longer be equal. It is outside the warehouse, so that who reads tables does not read it.
 const pseudonymFile = "pseudonym.key"
 
-func contractsCondition() *health.Condition {
-	return &health.Condition{Code: "contracts", Title: "Contracts are not in force as their files say", Severity: health.Error}
+// contracts is what is in force, and what of the directory is not.
+type contracts struct {
+	*register.Register
+	board *health.Board
+	alarm *health.Condition
+
+	mu      sync.Mutex
+	refused []register.Refusal
+}
+
+func newContracts(r *register.Register, board *health.Board) *contracts {
+	return &contracts{Register: r, board: board, alarm: &health.Condition{
+		Code: "contracts", Title: "Contracts are not in force as their files say", Severity: health.Error,
+	}}
+}
+
+// change is the command of an operator. A file of the directory that it puts in force is not missed any more.
+func (c *contracts) change(ctx context.Context, q register.Request) (register.Answer, error) {
+	a, err := c.Change(ctx, q)
+	if err == nil {
+		c.miss(slices.DeleteFunc(c.missed(), func(r register.Refusal) bool { return q.Source != "" && string(r.Source) == q.Source && !q.Shadow }))
+	}
+	return a, err
+}
+
+func (c *contracts) missed() []register.Refusal {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.refused)
+}
+
+// miss shows what of the directory is not in force.
+func (c *contracts) miss(refused []register.Refusal) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.refused = refused
+	if len(refused) == 0 {
+		c.board.Clear(c.alarm)
+		return
+	}
+	var text []string
+	for _, r := range refused {
+		text = append(text, r.Err.Error())
+	}
+	c.board.Raise(c.alarm, strings.Join(text, "\n"))
 }
 
 // openContracts reads which contracts are in force by the lake.
@@ -32,13 +78,14 @@ func (g *Gateway) openContracts(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	g.register, err = register.New(rows, g.log.Partitions(), func(ctx context.Context, payload []byte) error {
+	r, err := register.New(rows, g.log.Partitions(), func(ctx context.Context, payload []byte) error {
 		_, err := g.log.AppendAll(ctx, log.Record{Kind: log.Contract, Payload: payload})
 		return err
 	})
 	if err != nil {
 		return err
 	}
+	g.contracts = newContracts(r, g.board)
 	g.pseudonyms, err = pseudonymKey(filepath.Join(g.settings.Lake(), pseudonymFile))
 	return err
 }
@@ -63,15 +110,16 @@ func pseudonymKey(path string) ([]byte, error) {
 // levelContracts brings what is in force up to the directory of contracts. What cannot be is said and left: landing goes
 // on by what is in force, and a log that is full has to land first.
 func (g *Gateway) levelContracts(ctx context.Context) {
-	problems := []error{g.register.Level(ctx)}
+	var missed []register.Refusal
+	if err := g.contracts.Level(ctx); err != nil {
+		missed = append(missed, register.Refusal{Err: err})
+	}
 	if dir := g.settings.Contracts.Dir; dir != "" {
-		taken, refused := g.register.ReadDir(ctx, dir)
+		taken, refused := g.contracts.ReadDir(ctx, dir)
 		for _, a := range taken {
 			g.opt.Logger.Info("contract applied", "id", a.ID, "version", a.Version, "before", a.Before, "verdict", a.Verdict)
 		}
-		problems = append(problems, refused...)
+		missed = append(missed, refused...)
 	}
-	if err := errors.Join(problems...); err != nil {
-		g.board.Raise(contractsCondition(), err.Error())
-	}
+	g.contracts.miss(missed)
 }

@@ -82,7 +82,7 @@ func (g *Gateway) replay(ctx context.Context, done chan<- struct{}) error {
 	err = replay(ctx, g.log, marks, func(e log.Entry) {
 		pulse.Due(0)
 		if e.Kind == log.Contract {
-			odd = errors.Join(odd, g.register.Take(e.Partition, e.Payload))
+			odd = errors.Join(odd, g.contracts.Take(e.Partition, e.Payload))
 			return
 		}
 		g.intake.Replay(uint8(e.Kind), e.Client, e.Payload)
@@ -105,7 +105,7 @@ func (g *Gateway) replay(ctx context.Context, done chan<- struct{}) error {
 func (g *Gateway) commands() http.Handler {
 	mux := http.NewServeMux()
 	control.Handle(mux, QuarantinePath, g.decide)
-	control.Handle(mux, ContractPath, g.register.Change)
+	control.Handle(mux, ContractPath, g.contracts.change)
 	return mux
 }
 

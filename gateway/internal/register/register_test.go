@@ -195,7 +195,7 @@ func TestDirectory(t *testing.T) {
 	write("b.odcs.yaml", "id: b\n")
 	write("notes.txt", "not one")
 	taken, refused := r.ReadDir(t.Context(), dir)
-	if len(taken) != 1 || taken[0].ID != "a" || len(refused) != 1 || !strings.Contains(refused[0].Error(), "contract apply") {
+	if len(taken) != 1 || taken[0].ID != "a" || len(refused) != 1 || !strings.Contains(refused[0].Err.Error(), "contract apply") {
 		t.Errorf("taken %+v, refused %v", taken, refused)
 	}
 	write("a.odcs.yaml", source("a", "2.0.0", "x-*", 0, 10))
