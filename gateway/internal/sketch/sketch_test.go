@@ -132,6 +132,10 @@ func TestDistinct(t *testing.T) {
 			if math.Abs(float64(got)-float64(n)) > allowed {
 				t.Errorf("%d of %d %s", got, n, name)
 			}
+			var empty Distinct
+			if empty.Merge(d); empty.Count() != got {
+				t.Errorf("%d of %d %s when merged into nothing, and %d before", empty.Count(), n, name, got)
+			}
 		}
 	}
 	var d Distinct
