@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -58,4 +59,9 @@ func TestKilledJobLeavesOneRowPerKey(t *testing.T) {
 	a.drain()
 	present := g.settled("profiled", int64(accepted)).Present
 	waitFor(t, "profiles of all readings", func() bool { return present > 0 && g.profiles("profiled") == present })
+	if text := g.command("profile"); !strings.Contains(text, "DRIFT") || strings.Count(text, "profiled") == 0 {
+		t.Errorf("profile printed %s", text)
+	} else {
+		t.Logf("\n%s", text)
+	}
 }
