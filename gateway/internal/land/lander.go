@@ -48,7 +48,7 @@ type Config struct {
 
 	// Attempts notes which record is being opened; nil = nothing is noted (tests).
 	Attempts *Attempts
-	// Opening is told, by any worker, whose batch it opens next; nil = nobody asks (tests).
+	// Opening is told, by any worker and by replays, whose batch is opened next; nil = nobody asks (tests).
 	Opening func(client string)
 	// Decided is told what became of a decision on held readings, once it is committed, and must not keep it waiting;
 	// nil = nobody asks.

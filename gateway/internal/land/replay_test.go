@@ -130,6 +130,46 @@ func TestReplayLandsWhatMayLandNow(t *testing.T) {
 	d.expectHeard(decision.Outcome{Landed: 3, Elsewhere: 97, Held: none()})
 }
 
+// TestReplayIsJudgedByTheContractInForce: what breaks it stays held and says what it breaks now, be the rule one that gives
+// readings up; what is only flagged lands. What the rules remember of later readings is left alone.
+func TestReplayIsJudgedByTheContractInForce(t *testing.T) {
+	d := newDecider(t, land.Settings{})
+	version := 0
+	apply := func(action string, maximum int) {
+		version++
+		v := fmt.Sprintf("1.0.%d", version)
+		d.river.decide(decision.Apply, v, contractOf(v, "logicalType: number", fmt.Sprintf("logicalTypeOptions: {minimum: 0, maximum: %d}", maximum),
+			"customProperties: [{property: onViolation, value: "+action+"}, {property: maxRate, value: {change: 1000, per: 1s}}]"))
+	}
+	apply("quarantine", 5)
+	d.values(0, 0, 1000, 1, 9, 20, 30)
+	d.values(4, 10_000, 1000, 2, 3)
+	d.land()
+	d.expectFates("[1,4) contract held bytes", "readings [{0 1} {4 6}], 0 twice", "landed 3 quarantined 3")
+	remembered := string(d.cursor(1).SeriesState)
+
+	apply("drop_with_gap", 10)
+	d.decide(decision.Replay, seqset.Range{From: 1, To: 4})
+	d.land()
+	d.expectFates("[1,2) contract replayed bytes", "[2,4) contract held", "readings [{0 2} {4 6}], 0 twice", "landed 4 quarantined 2")
+	d.expectHeard(decision.Outcome{Landed: 1, Held: map[string]uint64{land.Contract: 2}})
+	for _, q := range d.lake.Tables().Quarantine {
+		if q.Fate == table.FateHeld && (q.Contract != "c@1.0.2" || q.Rule != "range") {
+			t.Errorf("it says that it breaks %s of %s", q.Rule, q.Contract)
+		}
+	}
+	apply("flag", 25)
+	d.decide(decision.Replay, seqset.Range{From: 2, To: 4})
+	d.land()
+	d.expectFates("[1,2) contract replayed bytes", "[2,4) contract replayed", "readings [{0 6}], 0 twice", "landed 6 quarantined 0")
+	if got := d.readings(); got[2] != "2 20 0 c@1.0.3" || got[3] != "3 30 4 c@1.0.3" {
+		t.Errorf("readings %q", got)
+	}
+	if len(d.lake.Tables().Gaps) != 0 || remembered == "" || string(d.cursor(1).SeriesState) != remembered {
+		t.Errorf("a replay gave readings up, or changed what the rules remember")
+	}
+}
+
 // TestDecisionsAreCarriedOutOnce: the same one twice, overlapping ones, in one group or in several.
 func TestDecisionsAreCarriedOutOnce(t *testing.T) {
 	for _, together := range []bool{true, false} {

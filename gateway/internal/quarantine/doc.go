@@ -14,5 +14,9 @@
 // not replayed.
 //
 // Nothing is kept here, so nothing can be lost here. A run that is cut off has been carried out in part; the same run
-// again goes on with what is still held.
+// again goes on with what is still held (scripts/e2e: TestReplaysAmidKills). A decision that was logged, and had not landed
+// when the state directory was lost, is forgotten with it: the rows stay held.
+//
+// What is shown is what the device sent: personal texts that a contract masks in readings stand here as they came. Who may
+// read quarantine may read those.
 package quarantine
