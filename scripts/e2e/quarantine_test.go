@@ -261,6 +261,35 @@ func TestQuarantineIsShown(t *testing.T) {
 	if got := run("discard", "--all"); !strings.Contains(got, "no gateway runs") || !strings.Contains(got, "failed") {
 		t.Errorf("discard without a gateway printed %s", got)
 	}
+	g.start()
+	clone := dial(t, g.mqtt, "held-2")
+	clone.hello(2, wire.HelloEpoch{Epoch: 9, Boot: clone.boot, State: wire.EpochCurrent})
+	clone.send(clone.values(9, 0, 7, 8, 9, 10)) // other bytes under the same seqs, and one that is new
+	place := ""
+	waitFor(t, "the evidence of a clone", func() bool {
+		for _, r := range g.scan("quarantine", "--columns", "log_id,partition,offset", "--where", "reason = 'seqs_conflict' and fate = 'held'") {
+			place = strings.Join(r, ":")
+		}
+		return place != ""
+	})
+	for _, c := range []struct {
+		want string
+		args []string
+	}{
+		{"seqs_conflict", []string{"show", place}},
+		{"they can only be discarded", []string{"replay", place}},
+		{"1 rows hold no reading", []string{"replay", "--device", "held-2"}},
+		{"1 rows without seqs discarded", []string{"discard", place}},
+		{"discard: 0 readings of 0 records", []string{"discard", place}},
+		{"1 readings of 1 records: 0 landed, 0 were there already, 1 discarded", []string{"discard", "--all"}},
+	} {
+		if got := run(c.args...); !strings.Contains(got, c.want) {
+			t.Errorf("quarantine %q printed\n%s\nwant %q in it", c.args, got, c.want)
+		}
+	}
+	if a := g.ledger("held-2"); !a.Balanced || a.Quarantined != 1 || a.Landed != 3 {
+		t.Errorf("the ledger says %+v", a)
+	}
 }
 
 // TestPoisonIsReplayedOnceCured replays a batch that takes the gateway down whenever it is opened. It stays held, landing goes

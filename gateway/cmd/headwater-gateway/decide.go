@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -19,6 +20,9 @@ import (
 	"github.com/headwater-iot/headwater/gateway/internal/table"
 	"github.com/headwater-iot/headwater/shared/cli"
 )
+
+// errNoReading answers a replay of rows that have nothing to replay.
+var errNoReading = errors.New("these rows hold no reading (evidence of a conflict, or bytes without a header): they can only be discarded")
 
 // sayEvery is how often long work tells how far it is.
 const sayEvery = 2 * time.Second
@@ -61,6 +65,9 @@ func decide(ctx context.Context, verb decision.Verb, fs *flag.FlagSet, parse fun
 	plan, err := planOf(ctx, verb, fs, &c)
 	if err != nil {
 		return err
+	}
+	if len(c.names) > 0 && plan.Records() == 0 && plan.NoSeqs > 0 {
+		return errNoReading
 	}
 	summary, err := carryOut(ctx, plan, *rate, c.data, fs.Output())
 	if *asJSON {
