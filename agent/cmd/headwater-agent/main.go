@@ -14,7 +14,6 @@ import (
 	"runtime/debug"
 
 	"github.com/headwater-iot/headwater/agent/internal/app"
-	"github.com/headwater-iot/headwater/agent/internal/sensor/roster"
 	"github.com/headwater-iot/headwater/agent/internal/settings"
 	"github.com/headwater-iot/headwater/shared/buildinfo"
 	"github.com/headwater-iot/headwater/shared/cli"
@@ -89,15 +88,8 @@ func check(_ context.Context, fs flags, parse parse, out io.Writer) error {
 	if why := volatile.Why(s.Data); why != "" {
 		fmt.Fprintln(os.Stderr, volatile.Warning(s.Data, why))
 	}
-	warnInvented(s)
 	_, err = io.WriteString(out, text)
 	return err
-}
-
-func warnInvented(s settings.Settings) {
-	for _, name := range roster.Invented(s.Sensors) {
-		fmt.Fprintf(os.Stderr, "warning: sensor %q: %s\n", name, roster.InventedText)
-	}
 }
 
 func version(_ context.Context, fs flags, parse parse, out io.Writer) error {

@@ -40,7 +40,6 @@ func selfTest(ctx context.Context, fs flags, parse parse, out io.Writer) error {
 	if len(only) > 0 {
 		s.Sensors = slices.DeleteFunc(s.Sensors, func(s roster.Settings) bool { return !slices.Contains(only, s.Name) })
 	}
-	warnInvented(s)
 	results, err := tryAll(ctx, s)
 	if err != nil {
 		return err

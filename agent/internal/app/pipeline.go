@@ -44,9 +44,6 @@ func (a *App) sensors(o *outbox.Config) ([]sampler.Sensor, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range roster.Invented(a.settings.Sensors) {
-		a.log.Warn(roster.InventedText, "sensor", name)
-	}
 	o.Rate = sensor.Rate(plans)
 	var all []sampler.Sensor
 	for _, plan := range plans {

@@ -39,7 +39,7 @@ http: {listen: "0.0.0.0:80"}
 log: {level: loud}
 memory: much
 sensors:
-  - {name: a, bme280: {addres: 0x76}}
+  - {name: a, bme280: {bus: 1, addres: 0x76}}
   - {name: a, bme280: {address: 0x70}}
 `
 	_, err := Parse("agent.yaml", []byte(file))
@@ -61,8 +61,9 @@ sensors:
 		`agent.yaml:8:16: http.listen: "0.0.0.0:80" is open to the network; the page has no login, so use 127.0.0.1`,
 		`agent.yaml:9:14: log.level: is "loud"; want one of debug, info, warn, error`,
 		`agent.yaml:10:9: memory: want a size such as 512KiB or 64MiB, not "much"`,
-		`agent.yaml:12:24: sensors[0].bme280.addres: unknown key (did you mean address?)`,
+		`agent.yaml:12:32: sensors[0].bme280.addres: unknown key (did you mean address?)`,
 		`agent.yaml:13:12: sensors[1].name: "a" is used twice`,
+		`agent.yaml:13:15: sensors[1].bme280.bus: is missing: name one such as 1 (/dev/i2c-1), or sim to try without hardware`,
 		`agent.yaml:13:33: sensors[1].bme280.address: must be 0x76 or 0x77, not 0x70`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -166,7 +166,7 @@ func TestChipThatDoesNotKeepItsSettings(t *testing.T) {
 func TestCheckReportsEveryProblem(t *testing.T) {
 	var got []string
 	report := func(path, _ string, _ ...any) { got = append(got, path) }
-	Settings{Place: bus.Place{Address: 0x40}, Rate: 100, Channels: []Channel{
+	Settings{Place: bus.Place{Bus: "sim", Address: 0x40}, Rate: 100, Channels: []Channel{
 		{Input: "4", Range: 5}, {Input: "0", Series: "x"}, {Input: "1", Series: "x", Scale: math.Inf(1)},
 	}}.Check(report)
 	want := []string{"address", "rate", "channels[0].input", "channels[0].range", "channels[2].series", "channels[2].scale"}
@@ -174,7 +174,7 @@ func TestCheckReportsEveryProblem(t *testing.T) {
 		t.Error(diff)
 	}
 	got = nil
-	Settings{}.Check(report)
+	Settings{Place: bus.Place{Bus: "sim"}}.Check(report)
 	all := Settings{Place: bus.Place{Bus: "1", Address: 0x4A}}
 	for input := range inputs() {
 		all.Channels = append(all.Channels, Channel{Input: input, Range: 0.512, Scale: -2, Unit: "Pa"})

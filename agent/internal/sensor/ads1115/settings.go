@@ -22,7 +22,7 @@ const (
 	DefaultRate = 128
 )
 
-// Settings say where the chip is and which inputs it converts. The zero value is a simulated one.
+// Settings say where the chip is and which inputs it converts.
 type Settings struct {
 	bus.Place `yaml:",inline"`
 	// Rate is 8, 16, 32, 64, 128 (the default), 250, 475 or 860 conversions a second: slower is less noisy.

@@ -17,12 +17,12 @@ import (
 // DefaultAddress is where breakout boards put the chip.
 const DefaultAddress = 0x76
 
-// Settings say which chip sits where. The zero value is a simulated BME280.
+// Settings say which chip sits where.
 type Settings struct {
-	// Bus is sim, the default, or an I2C bus of the machine: 1, i2c-1 or /dev/i2c-1.
-	Bus string `yaml:"bus,omitempty"`
+	// Bus is an I2C bus of the machine, 1, i2c-1 or /dev/i2c-1, or sim.
+	Bus string `yaml:"bus"`
 	// Address is 0x76, the default, or 0x77.
-	Address uint16 `yaml:"address,omitempty"`
+	Address bus.Address `yaml:"address,omitempty"`
 	// Model is bme280, the default, bmp280 or bmp180.
 	Model string `yaml:"model,omitempty"`
 	// Oversampling is 1, 2, 4 (the default), 8 or 16: less noise, longer reads.
@@ -32,14 +32,14 @@ type Settings struct {
 }
 
 // Simulated tells whether the chip is on the simulated bus.
-func (s Settings) Simulated() bool { return s.Bus == "" || s.Bus == "sim" }
+func (s Settings) Simulated() bool { return s.Bus == "sim" }
 
 // Addr returns the address with its default.
 func (s Settings) Addr() uint16 {
 	if s.Address == 0 {
 		return DefaultAddress
 	}
-	return s.Address
+	return uint16(s.Address)
 }
 
 // Check reports every problem of the settings.

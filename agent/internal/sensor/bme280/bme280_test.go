@@ -155,7 +155,7 @@ func TestCheckReportsEveryProblem(t *testing.T) {
 		t.Error(diff)
 	}
 	got = nil
-	Settings{}.Check(report)
+	Settings{Bus: "sim"}.Check(report)
 	Settings{Bus: "1", Address: 0x77, Model: "bmp180", Oversampling: 16}.Check(report)
 	if got != nil {
 		t.Errorf("good settings refused: %v", got)

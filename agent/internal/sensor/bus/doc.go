@@ -11,7 +11,9 @@
 // after the read it belongs to has ended (TestGuardRefusesWhatComesTooLate), and an
 // error has its cause even where the driver drops it
 // (TestGuardKeepsTheCauseThatADriverDrops). A Place is the part of a sensor's
-// settings that says where its chip is. A Chip is how a kind of chip is recognised.
+// settings that says where its chip is: a bus that nobody named is refused
+// (TestPlaceReportsWhatCannotBe), and an address is printed in hexadecimal
+// (TestAddressIsPrintedInHex). A Chip is how a kind of chip is recognised.
 //
 // Nothing is kept, so nothing can be lost here.
 package bus

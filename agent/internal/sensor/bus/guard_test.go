@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"go.yaml.in/yaml/v3"
 	"periph.io/x/conn/v3/i2c"
 	"periph.io/x/conn/v3/i2c/i2ctest"
 )
@@ -76,9 +77,10 @@ func TestPlaceReportsWhatCannotBe(t *testing.T) {
 		place Place
 		want  string
 	}{
-		{Place{}, ""},
+		{Place{}, "bus: is missing: name one such as 1 (/dev/i2c-1), or sim to try without hardware\n"},
+		{Place{Bus: "sim"}, ""},
 		{Place{Bus: "i2c-1", Address: 0x46}, ""},
-		{Place{Address: 0x47}, "address: must be 0x44, 0x45 or 0x46, not 0x47\n"},
+		{Place{Bus: "1", Address: 0x47}, "address: must be 0x44, 0x45 or 0x46, not 0x47\n"},
 		{Place{Bus: "ttyUSB0"}, "bus: " + ErrName.Error() + ": \"ttyUSB0\"\n"},
 	} {
 		got := ""
@@ -89,6 +91,17 @@ func TestPlaceReportsWhatCannotBe(t *testing.T) {
 	}
 	if a := (Place{}).Addr(chip); a != 0x44 {
 		t.Errorf("default address %#x", a)
+	}
+}
+
+func TestAddressIsPrintedInHex(t *testing.T) {
+	text, err := yaml.Marshal([]Place{{Bus: "1", Address: 0x76}, {Bus: "sim"}})
+	if want := "- bus: \"1\"\n  address: 0x76\n- bus: sim\n"; string(text) != want || err != nil {
+		t.Errorf("%v\n%s\nwant\n%s", err, text, want)
+	}
+	var back []Place
+	if err := yaml.Unmarshal(text, &back); err != nil || back[0].Address != 0x76 || back[1].Address != 0 {
+		t.Errorf("%+v, %v", back, err)
 	}
 }
 

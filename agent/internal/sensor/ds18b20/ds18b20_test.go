@@ -261,7 +261,7 @@ func TestResolutionIsSet(t *testing.T) {
 func TestCheckReportsEveryProblem(t *testing.T) {
 	var got []string
 	report := func(path, _ string, _ ...any) { got = append(got, path) }
-	Settings{Place: bus.Place{Address: 0x40}, Resolution: 13, Probes: []Probe{
+	Settings{Place: bus.Place{Bus: "sim", Address: 0x40}, Resolution: 13, Probes: []Probe{
 		{ROM: "28-0000013182ab"}, {ROM: "10-0000013182ab"}, {ROM: "28-0000013182ab", Series: "x"}, {ROM: "28-13182ab", Series: "x"},
 	}}.Check(report)
 	want := []string{"address", "resolution", "probes[1].rom", "probes[2].rom", "probes[3].rom", "probes[3].series"}
@@ -269,7 +269,7 @@ func TestCheckReportsEveryProblem(t *testing.T) {
 		t.Error(diff)
 	}
 	got = nil
-	Settings{}.Check(report)
+	Settings{Place: bus.Place{Bus: "sim"}}.Check(report)
 	Settings{Place: bus.Place{Bus: "1", Address: 0x18}, Resolution: 9, Probes: []Probe{{ROM: "28-0000013182ab"}}}.Check(report)
 	if got != nil {
 		t.Errorf("good settings refused: %v", got)

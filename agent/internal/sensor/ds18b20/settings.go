@@ -22,7 +22,7 @@ const (
 	defaultSeries = "temperature"
 )
 
-// Settings say where the DS2482 is and what is on its wire. The zero value is simulated.
+// Settings say where the DS2482 is and what is on its wire.
 type Settings struct {
 	bus.Place `yaml:",inline"`
 	// Resolution is 9, 10, 11 or 12 (the default) bits: 94 ms to 0.75 s.

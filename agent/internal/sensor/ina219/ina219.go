@@ -26,7 +26,7 @@ const (
 	mostShunt, leastShunt = 0.32, 0.0206
 )
 
-// Settings say where the chip is and what it measures. The zero value is a simulated one.
+// Settings say where the chip is and what it measures.
 type Settings struct {
 	bus.Place `yaml:",inline"`
 	// Shunt is the resistance that the current goes through, in ohms; 0.1 by default.

@@ -151,12 +151,12 @@ func TestCheckReportsEveryProblem(t *testing.T) {
 		s    Settings
 		want []string
 	}{
-		{Settings{}, nil},
+		{Settings{Place: bus.Place{Bus: "sim"}}, nil},
 		{Settings{Place: bus.Place{Bus: "1", Address: 0x4F}, Shunt: 0.01, MaxCurrent: 32}, nil},
-		{Settings{Place: bus.Place{Address: 0x50}, Shunt: -1}, []string{"address", "shunt"}},
-		{Settings{MaxCurrent: 3.3}, []string{"max_current"}},
-		{Settings{MaxCurrent: 0.2}, []string{"max_current"}},
-		{Settings{MaxCurrent: -1}, []string{"max_current"}},
+		{Settings{Place: bus.Place{Address: 0x50}, Shunt: -1}, []string{"address", "bus", "shunt"}},
+		{Settings{Place: bus.Place{Bus: "sim"}, MaxCurrent: 3.3}, []string{"max_current"}},
+		{Settings{Place: bus.Place{Bus: "sim"}, MaxCurrent: 0.2}, []string{"max_current"}},
+		{Settings{Place: bus.Place{Bus: "sim"}, MaxCurrent: -1}, []string{"max_current"}},
 	} {
 		var got []string
 		tc.s.Check(func(path, _ string, _ ...any) { got = append(got, path) })

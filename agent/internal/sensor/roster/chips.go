@@ -73,19 +73,6 @@ func (s *Settings) place() (place bus.Place, c bus.Chip, ok bool) {
 	return place, c, true
 }
 
-// InventedText says of a sensor that Invented names what it is, and what to do.
-const InventedText = "no bus is named, so the sensor is simulated and its readings are invented (bus: 1 is /dev/i2c-1; bus: sim, where that is meant)"
-
-// Invented returns the names of the sensors that are simulated because nobody has said where they are.
-func Invented(list []Settings) (names []string) {
-	for i := range list {
-		if place, _, ok := list[i].place(); ok && place.Bus == "" {
-			names = append(names, list[i].Name)
-		}
-	}
-	return names
-}
-
 // takes returns how long a read of a slow chip takes, and 0 for the others.
 func (s *Settings) takes() time.Duration {
 	switch {

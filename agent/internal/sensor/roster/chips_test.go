@@ -14,7 +14,6 @@ import (
 	"github.com/headwater-iot/headwater/agent/internal/sensor/bme280"
 	"github.com/headwater-iot/headwater/agent/internal/sensor/bus"
 	"github.com/headwater-iot/headwater/agent/internal/sensor/ds18b20"
-	"github.com/headwater-iot/headwater/agent/internal/sensor/machine"
 	"github.com/headwater-iot/headwater/agent/internal/sensor/mcp9808"
 	"github.com/headwater-iot/headwater/agent/internal/sensor/plugin"
 	"github.com/headwater-iot/headwater/shared/strictyaml"
@@ -23,26 +22,27 @@ import (
 const chips = `
 sensors:
   - name: air
-    bme280: {}
+    bme280: {bus: sim}
   - name: water
-    ds18b20: {probes: [{rom: 28-0000013182ab, series: inlet}, {rom: 28-0000013182ac}], resolution: 11}
+    ds18b20: {bus: sim, probes: [{rom: 28-0000013182ab, series: inlet}, {rom: 28-0000013182ac}], resolution: 11}
   - name: one
     prefix: one_
     ds18b20: {bus: sim, address: 0x19}
   - name: battery
-    ina219: {address: 0x45, shunt: 0.01, max_current: 20, seed: 3}
+    ina219: {bus: sim, address: 0x45, shunt: 0.01, max_current: 20, seed: 3}
   - name: tank
     ads1115:
+      bus: sim
       rate: 8
       channels:
         - {input: 0, series: level, range: 2.048, scale: 250, offset: -125, unit: "%"}
         - {input: 1-3}
   - name: board
     prefix: board_
-    mcp9808: {address: 0x1f}
+    mcp9808: {bus: sim, address: 0x1f}
   - name: room
     prefix: room_
-    sht4x: {address: 0x45, precision: low}
+    sht4x: {bus: sim, address: 0x45, precision: low}
 `
 
 // Every chip runs from its lines in a configuration to its readings, on any machine.
@@ -101,14 +101,15 @@ func TestChipsRunFromTheConfiguration(t *testing.T) {
 }
 
 func TestSlowChipsGetTheirTime(t *testing.T) {
+	sim := bus.Place{Bus: "sim"}
 	eight := make([]ads1115.Channel, 8)
 	list := []Settings{
-		{Name: "a", Interval: time.Second, DS18B20: &ds18b20.Settings{}},
-		{Name: "b", Interval: time.Second, DS18B20: &ds18b20.Settings{Resolution: 9}},
-		{Name: "c", DS18B20: &ds18b20.Settings{}},
-		{Name: "d", Interval: time.Second, Timeout: 900 * time.Millisecond, DS18B20: &ds18b20.Settings{}},
-		{Name: "e", Interval: 2 * time.Second, ADS1115: &ads1115.Settings{Rate: 8, Channels: eight}},
-		{Name: "f", Interval: 50 * time.Millisecond, ADS1115: &ads1115.Settings{}},
+		{Name: "a", Interval: time.Second, DS18B20: &ds18b20.Settings{Place: sim}},
+		{Name: "b", Interval: time.Second, DS18B20: &ds18b20.Settings{Place: sim, Resolution: 9}},
+		{Name: "c", DS18B20: &ds18b20.Settings{Place: sim}},
+		{Name: "d", Interval: time.Second, Timeout: 900 * time.Millisecond, DS18B20: &ds18b20.Settings{Place: sim}},
+		{Name: "e", Interval: 2 * time.Second, ADS1115: &ads1115.Settings{Place: sim, Rate: 8, Channels: eight}},
+		{Name: "f", Interval: 50 * time.Millisecond, ADS1115: &ads1115.Settings{Place: sim}},
 	}
 	plans, err := Plans(list, Deps{})
 	if err != nil {
@@ -125,10 +126,10 @@ func TestSlowChipsGetTheirTime(t *testing.T) {
 	}{
 		{list[0], ""},
 		{list[5], ""},
-		{Settings{Name: "a", Interval: 500 * time.Millisecond, DS18B20: &ds18b20.Settings{}}, "[0].interval"},
-		{Settings{Name: "a", Timeout: 500 * time.Millisecond, DS18B20: &ds18b20.Settings{}}, "[0].timeout"},
-		{Settings{Name: "a", Interval: 20 * time.Millisecond, ADS1115: &ads1115.Settings{}}, "[0].interval"},
-		{Settings{Name: "a", DS18B20: &ds18b20.Settings{Resolution: -3}}, "[0].ds18b20.resolution"},
+		{Settings{Name: "a", Interval: 500 * time.Millisecond, DS18B20: &ds18b20.Settings{Place: sim}}, "[0].interval"},
+		{Settings{Name: "a", Timeout: 500 * time.Millisecond, DS18B20: &ds18b20.Settings{Place: sim}}, "[0].timeout"},
+		{Settings{Name: "a", Interval: 20 * time.Millisecond, ADS1115: &ads1115.Settings{Place: sim}}, "[0].interval"},
+		{Settings{Name: "a", DS18B20: &ds18b20.Settings{Place: sim, Resolution: -3}}, "[0].ds18b20.resolution"},
 	} {
 		got := ""
 		Check([]Settings{tc.s}, func(path, _ string, _ ...any) { got += path })
@@ -139,7 +140,7 @@ func TestSlowChipsGetTheirTime(t *testing.T) {
 }
 
 func TestTwoSensorsOfOneChipAreReported(t *testing.T) {
-	at := func(b string, addr uint16) bus.Place { return bus.Place{Bus: b, Address: addr} }
+	at := func(b string, addr bus.Address) bus.Place { return bus.Place{Bus: b, Address: addr} }
 	list := []Settings{
 		{Name: "a", MCP9808: &mcp9808.Settings{Place: at("1", 0)}},
 		{Name: "b", MCP9808: &mcp9808.Settings{Place: at("i2c-1", 0x19)}},
@@ -147,8 +148,8 @@ func TestTwoSensorsOfOneChipAreReported(t *testing.T) {
 		{Name: "d", DS18B20: &ds18b20.Settings{Place: at("/dev/i2c-1", 0)}}, // as a
 		{Name: "e", BME280: &bme280.Settings{Bus: "1"}},
 		{Name: "f", BME280: &bme280.Settings{Bus: "1", Address: 0x76}}, // as e
-		{Name: "g", BME280: &bme280.Settings{}},
-		{Name: "h", BME280: &bme280.Settings{}}, // simulated: a bus of its own
+		{Name: "g", BME280: &bme280.Settings{Bus: "sim"}},
+		{Name: "h", BME280: &bme280.Settings{Bus: "sim"}}, // simulated: a bus of its own
 	}
 	for i := range list {
 		list[i].Prefix = list[i].Name + "_"
@@ -166,11 +167,12 @@ func TestTwoSensorsOfOneChipAreReported(t *testing.T) {
 
 // One table of the lake has no room for two series of one name: the check says so, and not only the start.
 func TestSeriesOfTwoSensorsAreReported(t *testing.T) {
+	sim := bus.Place{Bus: "sim"}
 	var got []string
 	Check([]Settings{
-		{Name: "a", MCP9808: &mcp9808.Settings{}},
-		{Name: "b", MCP9808: &mcp9808.Settings{}, Prefix: "b_"},
-		{Name: "c", BME280: &bme280.Settings{}},
+		{Name: "a", MCP9808: &mcp9808.Settings{Place: sim}},
+		{Name: "b", MCP9808: &mcp9808.Settings{Place: sim}, Prefix: "b_"},
+		{Name: "c", BME280: &bme280.Settings{Bus: "sim"}},
 		{Name: "d", Exec: &plugin.Settings{Command: []string{"/x"}, Mode: plugin.Stream, Series: map[string]plugin.Series{"temperature": {}}}, Prefix: "b_"},
 	}, func(path, format string, args ...any) { got = append(got, path+" "+fmt.Sprintf(format, args...)) })
 	want := []string{
@@ -178,20 +180,6 @@ func TestSeriesOfTwoSensorsAreReported(t *testing.T) {
 		`[3].prefix is needed here or there: this sensor also gives "b_temperature" of sensor "b"`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-}
-
-// A forgotten bus makes readings of nothing; a simulation that was asked for is what was asked for.
-func TestForgottenBusIsTold(t *testing.T) {
-	got := Invented([]Settings{
-		{Name: "a", BME280: &bme280.Settings{}},
-		{Name: "b", BME280: &bme280.Settings{Bus: "sim"}},
-		{Name: "c", MCP9808: &mcp9808.Settings{Place: bus.Place{Bus: "1"}}},
-		{Name: "d", Machine: &machine.Settings{}},
-		{Name: "e", MCP9808: &mcp9808.Settings{}},
-	})
-	if diff := cmp.Diff([]string{"a", "e"}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -64,23 +64,23 @@ func chipCases() []chipCase {
 	noCRC := "damages its answers"
 	return []chipCase{
 		{"bme280", 0x76, simbus.BME280, func(name string, b *simbus.Bus, addr uint16) sampler.Sensor {
-			return onShared(name, b, bme280.Settings{Address: addr}, bme280.Open)
+			return onShared(name, b, bme280.Settings{Address: bus.Address(addr)}, bme280.Open)
 		}, []string{noCRC}},
 		{"ds18b20", 0x18, simbus.DS2482, func(name string, b *simbus.Bus, addr uint16) sampler.Sensor {
-			return onShared(name, b, ds18b20.Settings{Place: bus.Place{Address: addr}}, ds18b20.Open)
+			return onShared(name, b, ds18b20.Settings{Place: bus.Place{Address: bus.Address(addr)}}, ds18b20.Open)
 		}, nil},
 		{"ina219", 0x40, simbus.INA219, func(name string, b *simbus.Bus, addr uint16) sampler.Sensor {
-			return onShared(name, b, ina219.Settings{Place: bus.Place{Address: addr}}, ina219.Open)
+			return onShared(name, b, ina219.Settings{Place: bus.Place{Address: bus.Address(addr)}}, ina219.Open)
 		}, []string{noCRC, "never finishes"}}, // it converts by itself: one that does not is stuck
 		{"ads1115", 0x48, simbus.ADS1115, func(name string, b *simbus.Bus, addr uint16) sampler.Sensor {
-			s := ads1115.Settings{Place: bus.Place{Address: addr}, Channels: []ads1115.Channel{{Input: "0", Range: 2.048}, {Input: "1-3"}}}
+			s := ads1115.Settings{Place: bus.Place{Address: bus.Address(addr)}, Channels: []ads1115.Channel{{Input: "0", Range: 2.048}, {Input: "1-3"}}}
 			return onShared(name, b, s, ads1115.Open)
 		}, []string{noCRC}},
 		{"mcp9808", 0x1A, simbus.MCP9808, func(name string, b *simbus.Bus, addr uint16) sampler.Sensor {
-			return onShared(name, b, mcp9808.Settings{Place: bus.Place{Address: addr}}, mcp9808.Open)
+			return onShared(name, b, mcp9808.Settings{Place: bus.Place{Address: bus.Address(addr)}}, mcp9808.Open)
 		}, []string{noCRC, "never finishes"}}, // as the INA219
 		{"sht4x", 0x44, simbus.SHT4x, func(name string, b *simbus.Bus, addr uint16) sampler.Sensor {
-			return onShared(name, b, sht4x.Settings{Place: bus.Place{Address: addr}}, sht4x.Open)
+			return onShared(name, b, sht4x.Settings{Place: bus.Place{Address: bus.Address(addr)}}, sht4x.Open)
 		}, nil},
 	}
 }

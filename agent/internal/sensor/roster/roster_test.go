@@ -64,7 +64,7 @@ func TestCheckReportsEveryProblem(t *testing.T) {
 	var got []string
 	Check([]Settings{
 		{Name: "a b", Interval: time.Millisecond, Timeout: -1},
-		{Name: "x", BME280: &bme280.Settings{Address: 0x10}, Machine: &machine.Settings{Disk: "rel"}},
+		{Name: "x", BME280: &bme280.Settings{Bus: "sim", Address: 0x10}, Machine: &machine.Settings{Disk: "rel"}},
 		{Name: "x", Interval: -time.Second, Replay: &replay.Settings{}},
 	}, func(path, _ string, _ ...any) { got = append(got, path) })
 	want := []string{
@@ -94,8 +94,8 @@ func TestEveryKindHasItsSection(t *testing.T) {
 func TestPlansRunOnTheSimulatedBus(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		plans, err := Plans([]Settings{
-			{Name: "in", BME280: &bme280.Settings{}},
-			{Name: "out", Prefix: "out_", Interval: time.Second, BME280: &bme280.Settings{Model: "bmp280", Address: 0x77}},
+			{Name: "in", BME280: &bme280.Settings{Bus: "sim"}},
+			{Name: "out", Prefix: "out_", Interval: time.Second, BME280: &bme280.Settings{Bus: "sim", Model: "bmp280", Address: 0x77}},
 		}, Deps{})
 		if err != nil {
 			t.Fatal(err)

@@ -155,7 +155,7 @@ func TestCheckReportsEveryProblem(t *testing.T) {
 		t.Error(diff)
 	}
 	got = nil
-	Settings{}.Check(report)
+	Settings{Place: bus.Place{Bus: "sim"}}.Check(report)
 	Settings{Place: bus.Place{Bus: "i2c-1", Address: 0x46}, Precision: "low"}.Check(report)
 	if got != nil {
 		t.Errorf("good settings refused: %v", got)
