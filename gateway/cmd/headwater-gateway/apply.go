@@ -96,6 +96,14 @@ type contractLine struct {
 type contractList struct {
 	Contracts []contractLine `json:"contracts"`
 	Default   []string       `json:"default"` // devices without any
+	Lacking   []lackingLine  `json:"lacking"`
+}
+
+// lackingLine is a device that does not announce series that its contract requires.
+type lackingLine struct {
+	Device   string   `json:"device"`
+	Contract string   `json:"contract"`
+	Series   []string `json:"series"`
 }
 
 func listContracts(ctx context.Context, fs *flag.FlagSet, parse func() ([]string, error), out io.Writer) error {
@@ -132,12 +140,18 @@ func listContracts(ctx context.Context, fs *flag.FlagSet, parse func() ([]string
 		fmt.Fprintf(w, "%s@%s\t%s\t%s\t%d\t%s\n", c.ID, c.Version, c.Mode, c.Since.Format(time.RFC3339), len(c.Devices), strings.Join(c.Globs, " "))
 	}
 	fmt.Fprintf(w, "default\t\t\t%d\t%s\n", len(list.Default), strings.Join(list.Default, " "))
+	for i, l := range list.Lacking {
+		if i == 0 {
+			fmt.Fprintln(w, "\nDEVICE\tCONTRACT\tREQUIRED, BUT NOT ANNOUNCED")
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\n", l.Device, l.Contract, strings.Join(l.Series, " "))
+	}
 	return w.Flush()
 }
 
 // listOf says which devices are under which contract.
-func listOf(force *contract.Force, rows []table.ContractRow, devices []string) contractList {
-	list := contractList{Contracts: []contractLine{}, Default: []string{}}
+func listOf(force *contract.Force, rows []table.ContractRow, devices []table.Device) contractList {
+	list := contractList{Contracts: []contractLine{}, Default: []string{}, Lacking: []lackingLine{}}
 	add := func(c *contract.Contract, mode decision.Action) {
 		line := contractLine{ID: c.ID, Version: c.Version, Mode: mode.String(), Owner: c.Owner, Globs: c.Devices, Devices: []string{}}
 		for _, row := range rows {
@@ -145,9 +159,9 @@ func listOf(force *contract.Force, rows []table.ContractRow, devices []string) c
 				line.Since = time.UnixMicro(row.Origin.Received).UTC()
 			}
 		}
-		for _, device := range devices {
-			if judge, shadow := force.For(device); judge == c || shadow == c {
-				line.Devices = append(line.Devices, device)
+		for i := range devices {
+			if judge, shadow := force.For(devices[i].Device); judge == c || shadow == c {
+				line.Devices = append(line.Devices, devices[i].Device)
 			}
 		}
 		list.Contracts = append(list.Contracts, line)
@@ -158,9 +172,13 @@ func listOf(force *contract.Force, rows []table.ContractRow, devices []string) c
 	for _, c := range force.Shadows() {
 		add(c, decision.Shadow)
 	}
-	for _, device := range devices {
-		if judge, _ := force.For(device); judge == nil {
-			list.Default = append(list.Default, device)
+	for i := range devices {
+		d := &devices[i]
+		judge, _ := force.For(d.Device)
+		if judge == nil {
+			list.Default = append(list.Default, d.Device)
+		} else if series := judge.Lacks(d.Schedule); len(series) > 0 {
+			list.Lacking = append(list.Lacking, lackingLine{d.Device, judge.Label(), series})
 		}
 	}
 	return list

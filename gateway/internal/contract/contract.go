@@ -136,6 +136,14 @@ func (c *Contract) Keyed(key []byte) *Contract {
 // Names returns the names of all series, sorted.
 func (c *Contract) Names() []string { return slices.Sorted(maps.Keys(c.Series)) }
 
+// Lacks returns the required series that a device does not announce, sorted. A device that announces none says nothing.
+func (c *Contract) Lacks(schedule []string) []string {
+	if c == nil || len(schedule) == 0 {
+		return nil
+	}
+	return slices.DeleteFunc(c.Names(), func(name string) bool { return !c.Series[name].Required || slices.Contains(schedule, name) })
+}
+
 // Stateful reports whether a rule of the series needs the readings before.
 func (s *Series) Stateful() bool {
 	return s.MaxRate > 0 || s.Stuck > 0 || s.AtMost > 0 || s.Anomaly > 0

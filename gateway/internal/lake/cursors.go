@@ -143,22 +143,20 @@ func (r *Reader) Contracts(ctx context.Context) ([]table.ContractRow, error) {
 	return contractRows(ctx, t)
 }
 
-// Devices returns the names of all devices that the gateway has heard of, sorted.
-func (r *Reader) Devices(ctx context.Context) ([]string, error) {
+// Devices returns all devices that the gateway has heard of, by name.
+func (r *Reader) Devices(ctx context.Context) ([]table.Device, error) {
 	t, err := r.cat.LoadTable(ctx, schema.Identifier(table.Devices))
 	if err != nil {
 		return nil, err
 	}
-	var names []string
+	var devices []table.Device
 	err = scanTable(ctx, t, everything(), func(batch arrow.RecordBatch) error {
 		rows, err := rowfile.ReadDevices(batch)
-		for i := range rows {
-			names = append(names, rows[i].Device)
-		}
+		devices = append(devices, rows...)
 		return err
 	})
-	slices.Sort(names)
-	return names, err
+	slices.SortFunc(devices, func(a, b table.Device) int { return cmp.Compare(a.Device, b.Device) })
+	return devices, err
 }
 
 // LoadContracts returns the changes of contracts, in the order of partition and revision.

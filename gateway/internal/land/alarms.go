@@ -8,6 +8,7 @@ type alarms struct {
 	kind     *health.Condition
 	conflict *health.Condition
 	fork     *health.Condition
+	lacking  *health.Condition
 }
 
 func newAlarms(board *health.Board) alarms {
@@ -27,6 +28,11 @@ func newAlarms(board *health.Board) alarms {
 			Code:     "land_fork",
 			Title:    "Two devices go on from one past: a memory card was copied",
 			Severity: health.Error,
+		},
+		lacking: &health.Condition{
+			Code:     "contract_lacking",
+			Title:    "Devices do not announce series that their contracts require",
+			Severity: health.Warning,
 		},
 	}
 }

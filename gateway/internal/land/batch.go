@@ -49,7 +49,7 @@ func (g *Group) batch(ctx context.Context, o *Opened, by table.Origin) (bool, er
 	}
 	c.Consume(by)
 	g.l.devices.seen(s.Device, s.Epoch, s.Boot, o.Received)
-	g.l.devices.under(s.Device, g.rulesOf(o.Partition).of(s.Device).label())
+	g.l.devices.under(s.Device, g.rulesOf(o.Partition).of(s.Device).judge)
 	return took, nil
 }
 

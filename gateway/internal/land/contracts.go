@@ -63,7 +63,25 @@ func (l *Lander) LoadContracts(rows []table.ContractRow) error {
 		l.rules[p] = newRules(force, rows[n-1].Revision)
 		rows = rows[n:]
 	}
+	if first := l.rules[0]; first != nil { // all partitions say the same, or will with the next record
+		l.devices.judged(0, 1, first)
+	}
+	l.lacking()
 	return nil
+}
+
+// lacking shows the series that contracts require and devices do not announce.
+func (l *Lander) lacking() {
+	if l.devices.shown {
+		return
+	}
+	detail, series := l.devices.lacking()
+	l.count.lacking.Set(float64(series))
+	if series > 0 {
+		l.alarms.raise(l.alarms.lacking, detail)
+	} else {
+		l.alarms.board.Clear(l.alarms.lacking)
+	}
 }
 
 // keyed gives a contract the key of pseudonyms.
@@ -103,9 +121,7 @@ func (g *Group) contract(o *Opened, by table.Origin) error {
 	}
 	g.rules[o.Partition] = newRules(force, row.Revision)
 	g.dirty = true
-	g.l.devices.judged(o.Partition, len(g.commit.Marks.Next), func(device string) string {
-		return g.rules[o.Partition].of(device).label()
-	})
+	g.l.devices.judged(o.Partition, len(g.commit.Marks.Next), g.rules[o.Partition])
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
 
@@ -14,7 +15,10 @@ import (
 	"github.com/headwater-iot/headwater/gateway/internal/land"
 	"github.com/headwater-iot/headwater/gateway/internal/land/landtest"
 	"github.com/headwater-iot/headwater/gateway/internal/table"
+	"github.com/headwater-iot/headwater/shared/health"
+	"github.com/headwater-iot/headwater/shared/meter"
 	"github.com/headwater-iot/headwater/shared/record"
+	"github.com/headwater-iot/headwater/shared/wire"
 )
 
 // contractOf returns a contract for the series v; rules are lines of its property.
@@ -223,3 +227,56 @@ func TestPersonalTextsAreHidden(t *testing.T) {
 		t.Errorf("without a key %q", masked)
 	}
 }
+
+// TestRequiredSeriesThatNobodyAnnouncesShow: by a hello, by a contract that comes later, and by what the tables have.
+func TestRequiredSeriesThatNobodyAnnouncesShow(t *testing.T) {
+	r := newRiver(t, land.Settings{})
+	r.cfg.Meter, r.cfg.Health = meter.New(), health.New()
+	r.restart()
+	lacking := func() string {
+		shown := fmt.Sprint(r.cfg.Meter.Gauge("headwater_contract_lacking_series", "").Value(), " ")
+		for _, c := range r.cfg.Health.Snapshot() {
+			shown += c.Code + ": " + c.Detail
+		}
+		return shown
+	}
+	says := func(schedule map[string]uint64) {
+		h := current(wire.HelloEpoch{Epoch: 1, Boot: 1})
+		h.Schedule = schedule
+		r.hello(h)
+		r.land()
+	}
+	const want = "1 contract_lacking: device probe-1 does not announce v, which c@1.0.0 requires"
+	says(map[string]uint64{"w": 1000})
+	if got := lacking(); got != "0 " {
+		t.Errorf("under no contract: %q", got)
+	}
+	r.decide(decision.Apply, "1.0.0", contractOf("1.0.0", "required: true"))
+	r.land()
+	if got := lacking(); got != want {
+		t.Errorf("a contract comes: %q, want %q", got, want)
+	}
+	devices, _ := r.lander.Devices()
+	r.lander = land.New(r.cfg)
+	r.lander.LoadDevices(devices)
+	contracts, err := r.lake.Contracts(t.Context())
+	if err == nil {
+		err = r.lander.LoadContracts(contracts)
+	}
+	if got := lacking(); err != nil || got != want {
+		t.Errorf("after a restart: %q, %v, want %q", got, err, want)
+	}
+	for _, schedule := range []map[string]uint64{{"v": 1000, "w": 1000}, nil} {
+		says(schedule)
+		if got := lacking(); got != "0 " {
+			t.Errorf("it announces %v: %q", schedule, got)
+		}
+		says(map[string]uint64{"w": 1000})
+		if got := lacking(); got != want {
+			t.Errorf("it announces w only: %q, want %q", got, want)
+		}
+	}
+}
+
+// TestScatteredVerdictsAreCounted lands a batch of which every other reading breaks its contract: what it leaves is a row
+// each, which the memory of the group counts.

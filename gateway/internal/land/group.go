@@ -119,6 +119,7 @@ func (g *Group) Settle() []cursor.Update {
 	updates := g.draft.Settle()
 	maps.Copy(g.l.rules, g.rules)
 	g.l.count.rows(&g.tally)
+	g.l.lacking()
 	if g.l.cfg.Decided != nil {
 		for i := range g.decided {
 			g.l.cfg.Decided(g.decided[i])

@@ -89,7 +89,10 @@ func (g *Group) hello(ctx context.Context, o *Opened, by table.Origin) error {
 		g.l.alarms.raise(g.l.alarms.fork, fmt.Sprintf("device %s: two epochs follow %s", h.Device, parent))
 	}
 	g.l.devices.hello(h, o.Received)
-	g.l.devices.under(h.Device, g.rulesOf(o.Partition).of(h.Device).label())
+	g.l.devices.under(h.Device, g.rulesOf(o.Partition).of(h.Device).judge)
+	if !g.dirty { // else the commit shows it: many devices that come at once are one list
+		g.l.lacking()
+	}
 	return nil
 }
 

@@ -16,6 +16,7 @@ type counters struct {
 	forks      *meter.Counter
 	unheard    *meter.Counter
 	cursors    *meter.Gauge
+	lacking    *meter.Gauge
 }
 
 func newCounters(r *meter.Registry) counters {
@@ -29,6 +30,7 @@ func newCounters(r *meter.Registry) counters {
 		forks:      r.Counter("headwater_land_forks_total", "Hellos that showed two epochs with one predecessor."),
 		unheard:    r.Counter("headwater_land_unheard_epochs_total", "Epochs of hellos that named more than anybody needs."),
 		cursors:    r.Gauge("headwater_land_cursors", "Cursors in memory: epochs that may still change."),
+		lacking:    r.Gauge("headwater_contract_lacking_series", "Series that contracts require and devices do not announce; `contract list` names them."),
 	}
 }
 

@@ -170,6 +170,7 @@ type Device struct {
 	Boot                         record.Boot
 	AtLeastOnce                  bool
 	Contract                     string
+	Schedule                     []string // series that its last hello announced, sorted; nil = null, it announced none
 }
 
 // Marks is how far a log has landed: the next offset of each partition.

@@ -148,7 +148,7 @@ func readGap(c *cells) table.GapRow {
 }
 
 func readDevice(c *cells) table.Device {
-	return table.Device{
+	r := table.Device{
 		Device:         c.text("device"),
 		Site:           c.text("site"),
 		Owner:          c.text("owner"),
@@ -166,6 +166,10 @@ func readDevice(c *cells) table.Device {
 		AtLeastOnce:    c.text("delivery") == atLeastOnce,
 		Contract:       c.text("contract"),
 	}
+	if _, read := c.cols["schedule"]; read { // a lake of an earlier version has none until a gateway has opened it
+		r.Schedule = c.texts("schedule")
+	}
+	return r
 }
 
 func (c *cells) fail(name string, err error) {

@@ -181,6 +181,7 @@ func appendDevice(b *rowBuilder, r table.Device) {
 	b.maybeText(r.Boot.String(), r.Boot != 0)
 	b.text(map[bool]string{false: exactlyOnce, true: atLeastOnce}[r.AtLeastOnce])
 	b.maybeText(r.Contract, r.Contract != "")
+	b.texts(r.Schedule)
 }
 
 // rowBuilder adds one cell after the other, in the order of the schema.

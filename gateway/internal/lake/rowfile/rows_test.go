@@ -96,7 +96,7 @@ func TestDevicesRoundTrip(t *testing.T) {
 	want := []table.Device{
 		{
 			Device: "a", Site: "s", Owner: "o", Tags: map[string]string{"k": "", "l": "m"}, AgentVersion: "1", Client: "c", FirstSeen: 0, LastSeen: 2,
-			BacklogBytes: 3, BacklogBatches: 4, ClockState: "synced", ClockError: 0, Epoch: 5, Boot: 6, AtLeastOnce: true, Contract: "d",
+			BacklogBytes: 3, BacklogBatches: 4, ClockState: "synced", ClockError: 0, Epoch: 5, Boot: 6, AtLeastOnce: true, Contract: "d", Schedule: []string{"t", "v"},
 		},
 		{Device: "b", FirstSeen: table.Unknown, ClockError: table.Unknown, Tags: map[string]string{}},
 	}

@@ -182,6 +182,7 @@ func devices() Table {
 			column(16, "boot", p.String, "current boot, 16 hex digits"),
 			required(17, "delivery", p.String, "exactly_once or at_least_once"),
 			column(18, "contract", p.String, "data contract that it is under, id@version; `default` = none of its own"),
+			column(19, "schedule", list(20, p.String), "series that it reads by its last hello, sorted; null = it did not say"),
 		),
 	}
 }
