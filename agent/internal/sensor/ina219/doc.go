@@ -7,7 +7,9 @@
 //	current  A     5         by default; a step is max_current / 32768
 //	power    W     3         by default; a step is 20 steps of the current
 //
-// (TestUnits, TestDataSheet.)
+// (TestUnits, TestDataSheet.) The chip gives the power as a magnitude; the reading has
+// the sign of the current, so that a battery that is charged and one that is
+// discharged can be told apart (TestUnits).
 //
 // The driver sets the chip to 16 V, where 24 V would read as 16; Open sets it to
 // 32 V, with the same steps. A value at the end of its range was clipped and is

@@ -172,6 +172,9 @@ func cells(p ina219.PowerMonitor, step float64) []record.Cell {
 		record.FloatCell("shunt", "V", sensor.Decimal(tens, 5)),
 		record.FloatCell("current", "A", sensor.Near(float64(p.Current)/float64(physic.Ampere), sensor.Places(step))))
 	if p.Voltage < 32*physic.Volt {
+		if p.Current < 0 {
+			p.Power = -p.Power // the current's register has a sign, that of the power is a magnitude
+		}
 		out = append(out, record.FloatCell("power", "W", sensor.Near(float64(p.Power)/float64(physic.Watt), sensor.Places(20*step))))
 	}
 	return out

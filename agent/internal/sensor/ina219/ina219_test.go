@@ -68,8 +68,9 @@ func TestUnits(t *testing.T) {
 		{at(3150, 4200, 4300, 2709), readings(12.6, 0.042, 0.41992, 5.291)},
 		{at(0, 0, 0, 0), readings(0, 0, 0, 0)},
 		{at(1, 1, 1, 1), readings(0.004, 0.00001, 0.0001, 0.002)},
-		{at(1, -1, -2, 1), readings(0.004, -0.00001, -0.0002, 0.002)},
-		{at(6500, -31999, -32767, 1), readings(26, -0.31999, -3.19989, 0.002)},
+		{at(1, -1, -2, 1), readings(0.004, -0.00001, -0.0002, -0.002)}, // the register of the power has no sign
+		{at(0, -1, -2, 0), readings(0, -0.00001, -0.0002, 0)},
+		{at(6500, -31999, -32767, 1), readings(26, -0.31999, -3.19989, -0.002)},
 	} {
 		if diff := cmp.Diff(tc.want, cells(tc.got, DefaultMaxCurrent/32768)); diff != "" {
 			t.Errorf("%v (-want +got):\n%s", tc.got, diff)
