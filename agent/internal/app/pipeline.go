@@ -89,11 +89,11 @@ func (a *App) uplinkConfig() uplink.Config {
 
 // snapshot is what the status page shows.
 func (a *App) snapshot() status.Snapshot {
-	report := a.outbox.Report()
+	bytes, batches := a.outbox.Backlog()
 	s := status.Snapshot{
 		Device: a.settings.Device, Version: buildinfo.Version(),
 		Epoch: a.outbox.Epoch().String(), Boot: a.clock.Boot().String(),
-		Clock: clockState(a.clock), Bytes: report.Bytes, Batches: report.Batches,
+		Clock: clockState(a.clock), Bytes: bytes, Batches: batches,
 		Conditions: a.health.Snapshot(),
 	}
 	for _, x := range a.sampler.Status() {

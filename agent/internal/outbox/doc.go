@@ -64,5 +64,5 @@
 // A directory that was deleted, or a card that was mounted anew, is taken into use by the next start.
 //
 // Concurrency: all methods are safe. Two locks, flash before mu; Append takes only mu, unless the ring is
-// full. Run owns the timers; Close may be called without it.
+// full, and so do Backlog and Epoch, so that a status page opens while a card hangs (TestBacklogDoesNotWaitForFlash). Run owns the timers; Close may be called without it.
 package outbox

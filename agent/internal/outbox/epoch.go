@@ -206,6 +206,7 @@ func (o *Outbox) Report() Report {
 			r.Anchors = append(r.Anchors, bootAnchor(boot, a))
 		}
 	}
+	o.lookAtFlash()
 	r.Bytes, r.Batches = o.backlog()
 	return r
 }
@@ -217,14 +218,28 @@ func bootAnchor(boot record.Boot, a wire.Anchor) wire.BootAnchor {
 	}
 }
 
+// Backlog returns what is held. It does not wait for flash, as a page that tells why a card hangs must not: what is
+// on flash it knows from the last look of Run, Report or Open.
+func (o *Outbox) Backlog() (bytes, batches uint64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.backlog()
+}
+
 func (o *Outbox) backlog() (bytes, batches uint64) {
 	for _, h := range o.held {
 		bytes, batches = bytes+uint64(h.bytes), batches+1
 	}
+	return bytes + o.onFlash.bytes, batches + o.onFlash.batches
+}
+
+// lookAtFlash notes for Backlog what is on flash. Both locks are held.
+func (o *Outbox) lookAtFlash() {
+	o.onFlash = amount{batches: uint64(len(o.gaps))}
 	for _, s := range o.store.Segments() {
-		bytes, batches = bytes+uint64(s.Bytes), batches+uint64(s.Count)
+		o.onFlash.bytes += uint64(s.Bytes)
+		o.onFlash.batches += uint64(s.Count)
 	}
-	return bytes, batches + uint64(len(o.gaps))
 }
 
 // anchorOf returns the best anchor known of a boot. flash is held.

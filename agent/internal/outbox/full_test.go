@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/headwater-iot/headwater/shared/health"
 	"github.com/headwater-iot/headwater/shared/record"
@@ -236,6 +237,36 @@ func TestVerify(t *testing.T) {
 	if n := l.epochs[o.Epoch()].reasons[wire.Damaged]; n != 10 {
 		t.Fatalf("%d readings in gaps", n)
 	}
+}
+
+// TestBacklogDoesNotWaitForFlash: what the status page asks is answered while a card hangs, and is what the hello says.
+func TestBacklogDoesNotWaitForFlash(t *testing.T) {
+	cfg := config(t)
+	o := mustOpen(t, cfg)
+	same := func() {
+		t.Helper()
+		o.flash.Lock() // a card that hangs; a Backlog that waits for it never returns
+		bytes, batches := o.Backlog()
+		epoch := o.Epoch()
+		o.flash.Unlock()
+		r := o.Report()
+		if bytes != r.Bytes || batches != r.Batches || batches == 0 || epoch != r.Epochs[len(r.Epochs)-1].Epoch {
+			t.Errorf("%d bytes in %d batches of %v; the hello says %+v", bytes, batches, epoch, r)
+		}
+	}
+	appendRows(t, o, 0, 5)
+	must(t, o.Seal())
+	same()
+	must(t, o.Close())
+	o = mustOpen(t, cfg)
+	same() // of flash, before any look of Run's
+	appendRows(t, o, 5, 10)
+	must(t, o.Seal())
+	o.flash.Lock()
+	o.flush(func(*held) bool { return true })
+	o.flash.Unlock()
+	o.deadline(time.Now()) // as Run does after it
+	same()
 }
 
 // TestRestoredLakeGetsAllThatIsHeld: what the lost lake had landed is void.

@@ -64,6 +64,7 @@ func Open(cfg Config) (*Outbox, error) {
 		_ = o.letGo()
 		return nil, fmt.Errorf("open outbox %s: %w", o.dir(), err)
 	}
+	o.lookAtFlash()
 	return o, nil
 }
 

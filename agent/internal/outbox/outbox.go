@@ -38,7 +38,7 @@ type Outbox struct {
 	shut     bool // Close has begun
 	store    *segment.Store
 	meta     *segment.Meta
-	epochs   []*epoch // of this data directory, oldest first; the last is the current one
+	epochs   []*epoch // of this data directory, oldest first; the last is the current one; changed under both locks
 	anchors  map[record.Boot]wire.Anchor
 	gaps     []*gap    // sealed, not landed
 	floor    int64     // on flash; see Config.Floor
@@ -63,8 +63,12 @@ type Outbox struct {
 	promised int64     // ms: highest promise made
 	broken   bool      // a row came that a promise had excluded: no more promises
 	held     []*held   // in the ring, sealed and not landed, in the order of sealing
+	onFlash  amount    // at the last look: see lookAtFlash
 	buf      []byte
 }
+
+// amount is how much is held in a place.
+type amount struct{ bytes, batches uint64 }
 
 // waiting is a row that has no seq yet.
 type waiting struct {
@@ -87,8 +91,8 @@ type held struct {
 
 // Epoch returns the current epoch.
 func (o *Outbox) Epoch() record.Epoch {
-	o.flash.Lock()
-	defer o.flash.Unlock()
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	return o.current().Epoch
 }
 
@@ -216,6 +220,7 @@ func (o *Outbox) measure(now time.Time) {
 	for _, s := range o.store.Segments() {
 		batches += s.Count
 	}
+	o.lookAtFlash()
 	o.meters.ringBytes.Set(float64(bytes + o.rowBytes))
 	o.meters.ringBatches.Set(float64(len(o.held)))
 	o.meters.flashBytes.Set(float64(o.store.Bytes()))
