@@ -92,12 +92,30 @@ func (s *Set) Add(from, to uint64) {
 	s.r = slices.Replace(s.r, i, j, Range{from, to})
 }
 
-// AddSet puts all of o into the set.
+// AddSet puts all of o into the set. Many ranges are merged in one walk: putting each into its place would move those
+// behind it every time.
 func (s *Set) AddSet(o *Set) {
-	for _, r := range o.r {
-		s.Add(r.From, r.To)
+	if len(o.r) < fewRanges || len(s.r) < fewRanges {
+		for _, r := range o.r {
+			s.Add(r.From, r.To)
+		}
+		return
 	}
+	all := Set{r: make([]Range, 0, len(s.r)+len(o.r))}
+	for a, b := s.r, o.r; len(a)+len(b) > 0; {
+		if len(b) == 0 || len(a) > 0 && a[0].From <= b[0].From {
+			all.Add(a[0].From, a[0].To)
+			a = a[1:]
+		} else {
+			all.Add(b[0].From, b[0].To)
+			b = b[1:]
+		}
+	}
+	*s = all
 }
+
+// fewRanges are put into their place one by one.
+const fewRanges = 32
 
 // Remove takes [from, to) out of the set.
 func (s *Set) Remove(from, to uint64) {

@@ -193,3 +193,27 @@ func FuzzFromFlat(f *testing.F) {
 		}
 	})
 }
+
+// TestManyRangesAreMerged as if each had been put into its place.
+func TestManyRangesAreMerged(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		draw := func(label string) (s Set) {
+			for _, from := range rapid.SliceOfN(rapid.Uint64Range(0, 1000), 0, 300).Draw(t, label) {
+				s.Add(from, from+1+from%3)
+			}
+			return s
+		}
+		s, o := draw("s"), draw("o")
+		want := s.Clone()
+		for _, r := range o.Ranges() {
+			want.Add(r.From, r.To)
+		}
+		was := o.Clone()
+		s.AddSet(&o)
+		s.Add(2000, 2001)
+		want.Add(2000, 2001)
+		if !s.Equal(&want) || !o.Equal(&was) {
+			t.Fatalf("%v, want %v; the other is %v, was %v", s.Ranges(), want.Ranges(), o.Ranges(), was.Ranges())
+		}
+	})
+}

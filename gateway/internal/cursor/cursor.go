@@ -77,16 +77,24 @@ func (c *Cursor) Open(from, to uint64) []seqset.Range { return c.Row.Closed.Miss
 
 // Close gives the seqs of [from, to) that have no fate yet one, and returns how many they were.
 func (c *Cursor) Close(from, to uint64, fate Fate, by table.Origin) uint64 {
+	seqs := seqset.Of(seqset.Range{From: from, To: to})
+	return c.CloseSet(&seqs, fate, by)
+}
+
+// CloseSet does so for a set, in about the time that it takes to walk it.
+func (c *Cursor) CloseSet(seqs *seqset.Set, fate Fate, by table.Origin) uint64 {
 	var n uint64
-	for _, r := range c.Row.Closed.Missing(from, to) {
-		n += r.Len()
-		c.unpresume(r, by)
+	for _, s := range seqs.Ranges() {
+		for _, r := range c.Row.Closed.Missing(s.From, s.To) {
+			n += r.Len()
+			c.unpresume(r, by)
+		}
 	}
 	if n == 0 {
 		return 0
 	}
-	c.Row.Closed.Add(from, to)
-	c.Row.Accepted = max(c.Row.Accepted, to) // the agent gave them out, whether or not a hello said so yet
+	c.Row.Closed.AddSet(seqs)
+	c.Row.Accepted = max(c.Row.Accepted, seqs.Max()) // the agent gave them out, whether or not a hello said so yet
 	switch fate {
 	case Landed:
 		c.Row.Landed += n

@@ -83,9 +83,7 @@ func (g *Group) readings(ctx context.Context, o *Opened, c *cursor.Cursor, by ta
 		g.tally.shadows(o.judgement)
 	}
 	out := g.rows(o, &st, lines, &open, c.Row.Site)
-	for _, r := range out.landed {
-		g.tally.landed += c.Close(r.From, r.To, cursor.Landed, by)
-	}
+	g.tally.landed += c.CloseSet(&out.landed, cursor.Landed, by)
 	if took { // of a batch that lands in parts, the last has all that does not land: the rows are those of one part
 		g.leave(o, c, &out, by)
 		if beyond.From < beyond.To {
@@ -104,12 +102,15 @@ func (g *Group) leave(o *Opened, c *cursor.Cursor, out *outcome, by table.Origin
 	for _, w := range slices.SortedFunc(maps.Keys(out.rejected), why.compare) {
 		g.quarantine(o, c, out.rejected[w].Ranges(), w, by)
 	}
+	var given seqset.Set
 	for _, gap := range out.dropped {
 		gap.Origin = by
 		g.commit.Gaps = append(g.commit.Gaps, gap)
 		g.tally.gaps[gap.Reason] += gap.Count
-		c.Close(gap.From, gap.To, cursor.GivenUp, by)
+		given.Add(gap.From, gap.To)
 	}
+	g.bytes += rowBytes * int64(len(out.dropped))
+	c.CloseSet(&given, cursor.GivenUp, by)
 }
 
 // gap closes the seqs that the agent has given up.

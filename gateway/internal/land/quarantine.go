@@ -58,8 +58,10 @@ func (g *Group) quarantine(o *Opened, c *cursor.Cursor, open []seqset.Range, w w
 		}
 		g.commit.Quarantine = append(g.commit.Quarantine, row)
 		n.readings += r.Len()
-		c.Close(r.From, r.To, cursor.Quarantined, by)
 	}
+	g.bytes += rowBytes * int64(len(open))
+	seqs := seqset.Of(open...)
+	c.CloseSet(&seqs, cursor.Quarantined, by)
 	g.tally.quarantined[reason] = n
 }
 

@@ -158,6 +158,7 @@ func (g *Group) again(ctx context.Context, o *Opened, rows []table.QuarantineRow
 	if cut, changed := f.cut(rows); changed {
 		g.commit.Rehold = append(g.commit.Rehold, rows[0].Origin)
 		g.commit.Quarantine = append(g.commit.Quarantine, cut...)
+		g.bytes += rowBytes * int64(len(cut))
 		for i := range cut {
 			g.bytes += int64(len(cut[i].Bytes))
 		}
@@ -213,7 +214,7 @@ func (g *Group) rejudge(ctx context.Context, o *Opened, rows []table.QuarantineR
 		seqs := seqset.Of(seqset.Range{From: gap.From, To: gap.To})
 		f.keep(ground{Contract, strings.TrimPrefix(gap.Reason, dropped), q.judgement.name()}, &seqs)
 	}
-	f.landed = seqset.Of(out.landed...)
+	f.landed = out.landed
 	c.Replay(f.landed.Count()+f.present.Count(), by)
 	return true, nil
 }
@@ -317,6 +318,8 @@ func (f *fates) keep(v ground, seqs *seqset.Set) {
 // cut returns the rows as they are now, and whether they differ. A row of several fates becomes several; its bytes stay
 // with the first.
 func (f *fates) cut(rows []table.QuarantineRow) (cut []table.QuarantineRow, changed bool) {
+	replayed := f.landed.Clone()
+	replayed.AddSet(&f.present)
 	for i := range rows {
 		row := &rows[i]
 		switch {
@@ -327,7 +330,7 @@ func (f *fates) cut(rows []table.QuarantineRow) (cut []table.QuarantineRow, chan
 			cut = append(cut, *row)
 			cut[len(cut)-1].Fate = table.FateDiscarded
 		default:
-			pieces := f.pieces(row)
+			pieces := f.pieces(row, &replayed)
 			changed = changed || len(pieces) > 1 || pieces[0].Fate != row.Fate || groundOf(&pieces[0]) != groundOf(row)
 			cut = append(cut, pieces...)
 		}
@@ -335,7 +338,7 @@ func (f *fates) cut(rows []table.QuarantineRow) (cut []table.QuarantineRow, chan
 	return cut, changed
 }
 
-func (f *fates) pieces(row *table.QuarantineRow) []table.QuarantineRow {
+func (f *fates) pieces(row *table.QuarantineRow, replayed *seqset.Set) []table.QuarantineRow {
 	if row.Count == 0 {
 		return []table.QuarantineRow{*row}
 	}
@@ -350,9 +353,7 @@ func (f *fates) pieces(row *table.QuarantineRow) []table.QuarantineRow {
 			left.Remove(r.From, r.To)
 		}
 	}
-	replayed := f.landed.Clone()
-	replayed.AddSet(&f.present)
-	piece(&replayed, func(p *table.QuarantineRow) { p.Fate = table.FateReplayed })
+	piece(replayed, func(p *table.QuarantineRow) { p.Fate = table.FateReplayed })
 	piece(&f.discarded, func(p *table.QuarantineRow) { p.Fate = table.FateDiscarded })
 	for v, seqs := range f.held {
 		piece(seqs, func(p *table.QuarantineRow) { p.Reason, p.Rule, p.Contract = v.reason, v.rule, v.contract })

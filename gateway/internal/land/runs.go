@@ -17,6 +17,9 @@ const readingBytes = 32
 // that holds it doubles.
 const runBytes = 800
 
+// rowBytes is what a row of quarantine or gaps takes, likewise.
+const rowBytes = 350
+
 // spareDays is how many days a batch of too many leaves to the others in its group: those live data is of.
 const spareDays = 3
 
@@ -147,14 +150,13 @@ func eachOpen(o *Opened, open *seqset.Set, f func(group, column, from, to int, s
 
 // outcome is what becomes of the open readings of a batch.
 type outcome struct {
-	landed   []seqset.Range
+	landed   seqset.Set
 	rejected map[why]*seqset.Set
 	dropped  []table.GapRow // without their origin
 }
 
 // rows makes the runs of a batch, and says what becomes of the rest.
 func (g *Group) rows(o *Opened, st *stamp, lines []timeline, open *seqset.Set, site string) outcome {
-	var land seqset.Set
 	out := outcome{rejected: map[why]*seqset.Set{}}
 	seqs := make([]uint64, o.sealed.Count)
 	for i := range seqs {
@@ -172,7 +174,7 @@ func (g *Group) rows(o *Opened, st *stamp, lines []timeline, open *seqset.Set, s
 			next := seq + uint64(end-from)
 			switch {
 			case f == landing:
-				land.Add(seq, next)
+				out.landed.Add(seq, next)
 				at := seq - o.sealed.First
 				g.run(&frame, line, col, verdict, from, end, seqs[at:at+uint64(end-from)])
 				g.tally.flags(fates, from, end)
@@ -196,7 +198,6 @@ func (g *Group) rows(o *Opened, st *stamp, lines []timeline, open *seqset.Set, s
 			from, seq = end, next
 		}
 	})
-	out.landed = land.Ranges()
 	return out
 }
 
