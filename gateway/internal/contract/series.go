@@ -157,8 +157,8 @@ func (r *reader) limits(s *Series, ext *seriesExtensions, at string) {
 		}
 	}
 	if l := ext.AtMost; l != nil {
-		if s.AtMost, s.Interval = l.Count, time.Duration(l.Per); l.Count <= 0 || l.Per <= 0 {
-			r.bad(at, "atMost needs count above 0 and per such as 1m")
+		if s.AtMost, s.Interval = l.Count, time.Duration(l.Per); l.Count <= 0 || s.Interval < time.Millisecond {
+			r.bad(at, "atMost needs count above 0 and per such as 1m, of at least 1ms")
 		}
 	}
 	if x := ext.Anomaly; x != nil {

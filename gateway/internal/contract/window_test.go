@@ -73,6 +73,7 @@ func TestProblems(t *testing.T) {
 		{"logicalType: number, " + ext("maxRate", "{change: 1}"), "", "maxRate needs"},
 		{"logicalType: number, " + ext("unit", "°C"), "", "write Cel"},
 		{ext("atMost", "{count: 0, per: 1m}"), "", "atMost needs"},
+		{ext("atMost", "{count: 1, per: 100ns}"), "", "of at least 1ms"},
 		{"logicalType: string, " + ext("anomaly", "{threshold: 6}"), "", "anomaly needs"},
 		{"logicalType: number, " + ext("anomaly", "{threshold: -1}"), "", "anomaly needs"},
 		{"logicalType: number, " + ext("anomaly", "{threshold: 6}", "actions", "{anomaly: quarantine}"), "", "only be flagged"},
