@@ -246,8 +246,8 @@ func (g *gateway) replayed() {
 	}
 }
 
-// TestContractsChangeInMidStream changes what is in force while a device sends: in shadow first, with a new series, a wider
-// type and another unit, and back. Neither the gateway nor its lake's files are touched, and other engines read all of it.
+// TestContractsChangeInMidStream changes what is in force while a device sends: in shadow first, then with a wider type and
+// another range, over a kill, and back to none. A log that lands again gives the same tables, and other engines read them.
 func TestContractsChangeInMidStream(t *testing.T) {
 	python := need.Python(t)
 	g := newGateway(t).start()
@@ -330,6 +330,144 @@ func TestContractsChangeInMidStream(t *testing.T) {
 	seen := read(t, python, g)
 	if seen.PyIceberg.Rows != 45 || seen.DuckDB.Rows != 45 {
 		t.Errorf("PyIceberg reads %d rows and DuckDB %d, want 45", seen.PyIceberg.Rows, seen.DuckDB.Rows)
+	}
+	g.replayed()
+}
+
+// weather is a contract for the devices grow-*.
+func weather(version string, series ...string) string {
+	return fmt.Sprintf(`apiVersion: v3.1.0
+kind: DataContract
+id: weather
+version: %s
+status: active
+schema:
+- name: all
+  physicalType: series
+  logicalType: object
+  properties:
+  - %s
+customProperties:
+- {property: devices, value: ['grow-*']}
+- {property: unknownSeries, value: flag}
+`, version, strings.Join(series, "\n  - "))
+}
+
+// air seals one reading of each column, at a second of its own.
+func (d *device) air(epoch record.Epoch, first uint64, columns ...record.Column) []byte {
+	d.t.Helper()
+	at := int64(1000 + 1000*first)
+	h := wire.Header{Device: d.name, Epoch: epoch, Boot: d.boot, First: first, Base: at}
+	body := record.Body{Groups: []record.Group{{Unit: record.Milli, Times: []int64{at}, Columns: columns}}}
+	sealed, err := d.enc.AppendReadings(nil, h, &body)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return sealed
+}
+
+// TestUnitsAndSeriesChangeInMidStream declares another unit of a series that a device sends (hPa, then Pa), lets the device
+// change its own too, and adds a series to the device and then to the contract. The gateway is not restarted and no file of
+// readings is written again; a required series that the device does not announce is listed until it does.
+func TestUnitsAndSeriesChangeInMidStream(t *testing.T) {
+	python := need.Python(t)
+	g := newGateway(t).start()
+	d := dial(t, g.mqtt, "grow-1")
+	const epoch record.Epoch = 0xc1
+	next, nonce := uint64(0), uint64(0)
+	hello := func(series ...string) {
+		t.Helper()
+		d.schedule = map[string]uint64{}
+		for _, name := range series {
+			d.schedule[name] = 1000
+		}
+		nonce++
+		d.hello(nonce, wire.HelloEpoch{Epoch: epoch, Boot: d.boot, State: wire.EpochCurrent, Next: next})
+	}
+	send := func(columns ...record.Column) {
+		t.Helper()
+		d.send(d.air(epoch, next, columns...))
+		next += uint64(len(columns))
+		d.ack("the readings to land", landed(epoch, next))
+	}
+	number := func(series, unit string, v float64) record.Column {
+		return record.Column{Series: series, Unit: unit, Kind: record.Float, Floats: []float64{v}}
+	}
+	pressure := func(unit string) string {
+		return "{name: p, logicalType: number, customProperties: [{property: unit, value: " + unit + "}]}"
+	}
+	const wind = "{name: wind, logicalType: number, required: true}"
+	files := func() []string {
+		all, err := filepath.Glob(filepath.Join(g.data, "lake", "warehouse", "headwater", "readings", "data", "*", "*.parquet"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all
+	}
+
+	hello("p")
+	g.apply(weather("1.0.0", pressure("hPa")))
+	send(number("p", "hPa", 1013.25))
+	before := files()
+	g.apply(weather("2.0.0", pressure("Pa"))) // a person has to want it, and does
+	send(number("p", "hPa", 1013.25))
+	send(number("p", "Pa", 101325))
+	send(number("p", "hPa", 1013.5), number("wind", "m/s", 3)) // a series that the contract does not know yet
+	g.apply(weather("3.0.0", pressure("Pa"), wind), "--force")
+	waitFor(t, "the series to be listed that the device does not announce", func() bool {
+		return strings.Contains(g.condition("contract_lacking"), "device grow-1 does not announce wind, which weather@3.0.0 requires") &&
+			labelled(g.http, "headwater_contract_lacking_series") == 1
+	})
+	var list struct {
+		Lacking []struct {
+			Device, Contract string
+			Series           []string
+		} `json:"lacking"`
+	}
+	waitFor(t, "the list to have it", func() bool { // the devices table is written now and then
+		out, _ := g.contract("list", "--json")
+		if err := json.Unmarshal([]byte(out), &list); err != nil {
+			t.Fatalf("contract list printed %s: %v", out, err)
+		}
+		return len(list.Lacking) == 1
+	})
+	if l := list.Lacking[0]; l.Device != "grow-1" || l.Contract != "weather@3.0.0" || !slices.Equal(l.Series, []string{"wind"}) {
+		t.Errorf("listed is %+v", l)
+	}
+	if out, _ := g.contract("list"); !strings.Contains(out, "NOT ANNOUNCED") || !strings.Contains(out, "wind") {
+		t.Errorf("contract list prints\n%s", out)
+	}
+	hello("p", "wind")
+	send(number("p", "Pa", 101300), number("wind", "m/s", 4))
+	waitFor(t, "the warning to end", func() bool {
+		return g.condition("contract_lacking") == "" && labelled(g.http, "headwater_contract_lacking_series") == 0
+	})
+
+	var got []string
+	for _, r := range g.scan("readings", "--columns", "seq,series,value,unit,quality,contract") {
+		q, _ := strconv.ParseInt(r[4], 10, 64)
+		r[4] = strconv.FormatInt(q>>16, 10)
+		got = append(got, strings.Join(r, " "))
+	}
+	slices.Sort(got)
+	want := []string{
+		"0 p 1013.25 hPa 0 weather@1.0.0", "1 p 101325 Pa 0 weather@2.0.0", "2 p 101325 Pa 0 weather@2.0.0",
+		"3 p 101350 Pa 0 weather@2.0.0", "4 wind 3 m/s 1024 weather@2.0.0",
+		"5 p 101300 Pa 0 weather@3.0.0", "6 wind 4 m/s 0 weather@3.0.0",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("readings landed as\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	for _, f := range before {
+		if !slices.Contains(files(), f) {
+			t.Errorf("the file %s of the first contract is not there any more", f)
+		}
+	}
+	tables := read(t, python, g)
+	for reader, s := range map[string]seen{"PyIceberg": tables.PyIceberg, "DuckDB": tables.DuckDB} {
+		if s.Rows != 7 || s.Series["grow-1/p"].Count != 5 || s.Series["grow-1/wind"].Count != 2 {
+			t.Errorf("%s reads %+v", reader, s)
+		}
 	}
 	g.replayed()
 }

@@ -24,6 +24,8 @@ type device struct {
 	acks   chan *wire.Ack
 	nacks  chan *wire.Nack
 	enc    *wire.Encoder
+
+	schedule map[string]uint64 // announced by hello; nil = none
 }
 
 func dial(t *testing.T, broker, name string) *device {
@@ -57,7 +59,7 @@ func (d *device) await(token mqtt.Token) {
 func (d *device) hello(nonce uint64, epochs ...wire.HelloEpoch) *wire.Ack {
 	d.t.Helper()
 	msg, err := wire.AppendHello(nil, &wire.Hello{
-		Device: d.name, Client: d.name, Nonce: nonce, Sent: 1, Boot: d.boot, Version: "test", Epochs: epochs, Wire: []uint64{1},
+		Device: d.name, Client: d.name, Nonce: nonce, Sent: 1, Boot: d.boot, Version: "test", Epochs: epochs, Wire: []uint64{1}, Schedule: d.schedule,
 	})
 	if err != nil {
 		d.t.Fatal(err)

@@ -73,7 +73,8 @@
 // id@version: a new version starts afresh, because its unit may be another. Rows of the future (FutureTime) and those that do
 // not land move nothing. A batch that lands in parts is judged in each of them from the same memory, which moves on with the
 // last one; that one also has all that does not land, so that parts change no row (TestSplitBatchIsJudgedOnce). A contract in
-// shadow judges in the same way, with a memory of its own, and is only counted.
+// shadow judges in the same way, with a memory of its own, and is only counted. A series that a contract requires and that a
+// device does not announce is shown (TestRequiredSeriesThatNobodyAnnouncesShow); a device that announces none says nothing.
 //
 // What happens, what is done, what counts it:
 //
