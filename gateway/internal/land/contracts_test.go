@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
 
@@ -277,6 +276,3 @@ func TestRequiredSeriesThatNobodyAnnouncesShow(t *testing.T) {
 		}
 	}
 }
-
-// TestScatteredVerdictsAreCounted lands a batch of which every other reading breaks its contract: what it leaves is a row
-// each, which the memory of the group counts.
