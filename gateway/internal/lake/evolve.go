@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/apache/iceberg-go"
 	icecat "github.com/apache/iceberg-go/catalog"
@@ -30,7 +31,7 @@ func (l *Lake) evolve(ctx context.Context) error {
 			born = append(born, made)
 		case err != nil:
 			return err
-		case !t.Schema().Equals(want.Schema):
+		case !sameColumns(t.Schema(), want.Schema):
 			if err := covers(t.Schema(), want.Schema); err != nil {
 				return fmt.Errorf("table %s is of another version: %w", want.Name, err)
 			}
@@ -54,6 +55,14 @@ func (l *Lake) evolve(ctx context.Context) error {
 		l.cfg.Logger.Info("the columns of a table are those of this version now", "table", c.Identifier[1])
 	}
 	return nil
+}
+
+// sameColumns reports whether two schemas differ in nothing but what is said of the columns (Describe).
+func sameColumns(a, b *iceberg.Schema) bool {
+	return slices.EqualFunc(a.Fields(), b.Fields(), func(a, b iceberg.NestedField) bool {
+		a.Doc = b.Doc
+		return a.Equals(b)
+	})
 }
 
 // covers says why a table cannot become what this binary wants: every column of it has to be there, and what is new

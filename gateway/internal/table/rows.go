@@ -173,6 +173,12 @@ type Device struct {
 	Schedule                     []string // series that its last hello announced, sorted; nil = null, it announced none
 }
 
+// About is what contracts say of a table, beside what it says of itself.
+type About struct {
+	Owner, Description, Contracts, Retention string            // "" = nothing
+	Columns                                  map[string]string // by column
+}
+
 // Marks is how far a log has landed: the next offset of each partition.
 type Marks struct {
 	Log  wire.ID

@@ -1,7 +1,10 @@
 package schema
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/apache/iceberg-go"
 	icetable "github.com/apache/iceberg-go/table"
@@ -16,6 +19,12 @@ const (
 	LogID      = "headwater.log-id"
 	Partitions = "headwater.partitions"
 	Marks      = "headwater.marks"
+)
+
+// Properties of every table, beside comment and owner, that say what the contracts in force do.
+const (
+	Contracts = "headwater.contracts"
+	Retention = "headwater.retention"
 )
 
 // Buckets is the number of partitions of `cursors`.
@@ -77,11 +86,31 @@ func (t Table) Metadata(location string, extra iceberg.Properties) (icetable.Met
 	return b.Build()
 }
 
+// Told returns the schema of the table with what contracts say in its docs, and the properties that have the rest; one
+// that is "" is not set.
+func (t Table) Told(about table.About) (*iceberg.Schema, iceberg.Properties) {
+	fields := slices.Clone(t.Schema.Fields())
+	for i := range fields {
+		if text := about.Columns[fields[i].Name]; text != "" && text != fields[i].Doc {
+			fields[i].Doc += "; " + text
+		}
+	}
+	return iceberg.NewSchema(t.Schema.ID, fields...), iceberg.Properties{
+		"comment": strings.TrimSpace(t.Comment + " " + about.Description),
+		"owner":   cmp.Or(about.Owner, owner),
+		Contracts: about.Contracts,
+		Retention: about.Retention,
+	}
+}
+
+// owner is that of a table without contracts.
+const owner = "headwater"
+
 // properties are those every table is born with.
 func (t Table) properties() iceberg.Properties {
 	return iceberg.Properties{
 		"comment": t.Comment,
-		"owner":   "headwater",
+		"owner":   owner,
 
 		"write.format.default":            "parquet",
 		"write.parquet.compression-codec": "zstd",
