@@ -31,8 +31,13 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func simulated(t *testing.T) settings.Settings {
 	t.Helper()
 	s := settings.Default()
-	s.Device, s.Data, s.RunDir = "pump-7", t.TempDir(), filepath.Join("/dev/shm", "headwater-test-"+filepath.Base(t.TempDir()))
-	t.Cleanup(func() { _ = os.RemoveAll(s.RunDir) })
+	s.Device, s.Data = "pump-7", t.TempDir()
+	shm, err := os.MkdirTemp("/dev/shm", "headwater-test-")
+	if err != nil {
+		shm = t.TempDir() // no tmpfs here: the ring is on the heap
+	}
+	s.RunDir = shm
+	t.Cleanup(func() { _ = os.RemoveAll(shm) })
 	s.Uplink.Broker = "tcp://127.0.0.1:1" // tcpmux: nobody listens
 	s.HTTP.Listen = "127.0.0.1:0"
 	s.Sensors = []roster.Settings{{Name: "air", Interval: 20 * time.Millisecond, BME280: &bme280.Settings{Bus: "sim", Seed: 1}}}
