@@ -3,6 +3,7 @@ package contract
 import (
 	"cmp"
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strconv"
 	"strings"
@@ -116,6 +117,8 @@ func (r *reader) options(s *Series, o *options, at string) {
 		form, err := regexp.Compile(o.Pattern)
 		if err != nil {
 			r.bad(at+".pattern", "%v; look-around and back references of ECMA-262 are not understood", err)
+		} else if n := steps(o.Pattern); n > maxPattern {
+			r.bad(at+".pattern", "repeats too much: %d steps for each letter of a text, at most %d; use maxLength for what is long", n, maxPattern)
 		}
 		s.Pattern = form
 	}
@@ -129,6 +132,22 @@ func (r *reader) options(s *Series, o *options, at string) {
 			r.bad(at+".maxLength", "must be at least 1 and minLength")
 		}
 	}
+}
+
+// maxPattern bounds what a pattern may cost for each letter of a text, which a device chooses.
+const maxPattern = 4096
+
+// steps returns how large the program of a pattern is: all of it may be looked at for each letter.
+func steps(pattern string) int {
+	parsed, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil {
+		return 0
+	}
+	prog, err := syntax.Compile(parsed.Simplify())
+	if err != nil {
+		return 0
+	}
+	return len(prog.Inst)
 }
 
 // enum reads the declared values.

@@ -65,6 +65,7 @@ func TestProblems(t *testing.T) {
 		{"logicalType: number, logicalTypeOptions: {minimum: .inf}", "", "out of range"},
 		{"logicalType: number, logicalTypeOptions: {pattern: a}", "", "need logicalType: string"},
 		{"logicalType: string, logicalTypeOptions: {pattern: '(?=a)'}", "", "look-around"},
+		{"logicalType: string, logicalTypeOptions: {pattern: '(a{30}?){30}|((a?b?){30}c?){30}'}", "", "repeats too much"},
 		{"logicalType: string, logicalTypeOptions: {minLength: -1}", "", "at least 0"},
 		{"logicalType: string, logicalTypeOptions: {minLength: 3, maxLength: 2}", "", "at least 1 and minLength"},
 		{"logicalType: string, " + ext("unit", "Cel"), "", "unit needs"},
