@@ -51,13 +51,23 @@ func OfRow(row *table.ContractRow) (Contract, error) {
 }
 
 // ForceOf returns what is in force after the rows of one partition, in the order of their revisions. Prepare may change
-// each contract on its way; nil = as it is.
+// each contract on its way; nil = as it is. The contracts of rows that later ones have undone are not read: there are ever more of
+// them, and that no binary understands one any more is of no weight. What is left never conflicts: it is less than there was.
 func ForceOf(rows []table.ContractRow, prepare func(*contract.Contract) *contract.Contract) (*contract.Force, error) {
+	undone := map[string]int{} // by id, the last row that others of it before do not count behind
+	for i := range rows {
+		if rows[i].Mode != Shadow.String() {
+			undone[rows[i].ID] = i
+		}
+	}
 	var f *contract.Force
 	for i := range rows {
 		d, err := OfRow(&rows[i])
 		if err != nil {
 			return nil, fmt.Errorf("contract %s: %w", rows[i].ID, err)
+		}
+		if i < undone[d.ID] {
+			continue
 		}
 		parsed, err := d.Parse()
 		if err != nil {
