@@ -16,7 +16,7 @@ func newAlarms(board *health.Board) alarms {
 		board: board,
 		kind: &health.Condition{
 			Code:     "land_unknown_kind",
-			Title:    "The log has a record that this version does not know; landing has stopped",
+			Title:    "The log has a record that this version does not know: landing has stopped until a later version runs",
 			Severity: health.Error,
 		},
 		conflict: &health.Condition{

@@ -16,7 +16,7 @@ const (
 )
 
 // ErrKind means a log record whose kind this binary does not know. Landing stops: a newer binary has to go on.
-var ErrKind = errors.New("log record of an unknown kind")
+var ErrKind = errors.New("log record of an unknown kind; start the version of the gateway that wrote it, or a later one: nothing is lost meanwhile")
 
 // Entry is one record of the log. Payload is the envelope of a batch or the message of a hello, and belongs to
 // whoever got the entry.
