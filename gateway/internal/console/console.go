@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/headwater-iot/headwater/gateway/internal/contract/words"
 	"github.com/headwater-iot/headwater/shared/health"
 )
 
@@ -121,6 +122,7 @@ func (c *Console) status(w http.ResponseWriter, r *http.Request) {
 	data := map[string]any{
 		"Config": c.cfg, "Ready": c.ready.Load(), "Conditions": c.cfg.Board.Snapshot(),
 		"Tables": tables, "Err": err, "Up": time.Since(c.cfg.Started).Round(time.Second),
+		"Words": words.All(),
 	}
 	var page bytes.Buffer
 	if err := c.page.Execute(&page, data); err != nil {

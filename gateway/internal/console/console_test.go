@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/headwater-iot/headwater/gateway/internal/contract/words"
 	"github.com/headwater-iot/headwater/shared/health"
 	"github.com/headwater-iot/headwater/shared/meter"
 )
@@ -76,6 +77,9 @@ func TestConsole(t *testing.T) {
 	}
 	if code, body := get(t, url+"/"); code != http.StatusOK || !strings.Contains(body, "<td>42</td>") || !strings.Contains(body, "&lt;data&gt;") {
 		t.Errorf("status page: %d %s", code, body)
+	}
+	if _, body := get(t, url+"/"); !strings.Contains(body, "<b>stale</b></dt><dd>"+words.Meaning("stale")) {
+		t.Errorf("the status page does not say what stale means: %s", body)
 	}
 	if code, _ := get(t, url+"/healthz"); code != http.StatusOK {
 		t.Errorf("healthz without conditions: %d", code)

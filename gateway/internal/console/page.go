@@ -20,6 +20,9 @@ code{font-size:.85em;word-break:break-all}
 {{range .Tables}}<tr><td>{{.Name}}</td><td>{{.Rows}}</td><td>{{.Files}}</td><td>{{.Bytes}}</td><td>{{.Snapshots}}</td>
 <td class="l">{{if .LastCommit.IsZero}}never{{else}}{{.LastCommit.UTC.Format "2006-01-02 15:04:05.000Z"}}{{end}}</td></tr>
 {{end}}</table>
+<details><summary>What words mean here</summary><dl>
+{{range .Words}}<dt><b>{{.Word}}</b></dt><dd>{{.Meaning}}</dd>
+{{end}}</dl></details>
 <p><a href="/metrics">metrics</a> · <a href="/healthz">health</a> · <a href="/readyz">ready</a></p>
 </body></html>
 `

@@ -2,6 +2,7 @@ package land
 
 import (
 	"github.com/headwater-iot/headwater/gateway/internal/contract"
+	"github.com/headwater-iot/headwater/gateway/internal/contract/words"
 	"github.com/headwater-iot/headwater/shared/meter"
 )
 
@@ -49,7 +50,7 @@ func (c *counters) rows(t *tally) {
 			"reason", reason).Add(n.records)
 	}
 	for b, n := range t.verdicts {
-		c.reg.Counter("headwater_contract_verdicts_total", "Readings that break a rule of their contract, by the rule that decided and what it did.",
+		c.reg.Counter("headwater_contract_verdicts_total", "Readings that break a rule of their contract, by the rule that decided and what it did; "+words.Meaning("late")+".",
 			"rule", string(b.rule), "action", b.action.String()).Add(n)
 	}
 	for b, n := range t.shadow {
