@@ -341,7 +341,16 @@ kind: DataContract
 id: weather
 version: %s
 status: active
+team: {name: roof, members: [{username: ada@example.org, role: owner}]}
+slaProperties: [{property: retention, value: 400, unit: d, element: readings.event_time}]
 schema:
+- name: readings
+  physicalName: headwater.readings
+  physicalType: table
+  logicalType: object
+  description: The weather on the roof.
+  properties:
+  - {name: value, logicalType: number, description: of the roof}
 - name: all
   physicalType: series
   logicalType: object
@@ -464,6 +473,17 @@ func TestUnitsAndSeriesChangeInMidStream(t *testing.T) {
 		}
 	}
 	tables := read(t, python, g)
+	for key, want := range map[string]string{
+		"owner": "ada@example.org", "headwater.contracts": "weather@3.0.0", "headwater.retention": "weather 400d",
+		"comment": "One row is one reading: one value of one series of one device, exactly once. weather: The weather on the roof.",
+	} {
+		if got := tables.Properties[key]; got != want {
+			t.Errorf("PyIceberg reads the property %s = %q, want %q", key, got, want)
+		}
+	}
+	if doc := tables.Docs["value"]; !strings.HasSuffix(doc, "a boolean is 0 or 1; weather: of the roof") {
+		t.Errorf("PyIceberg reads of the column value: %q", doc)
+	}
 	for reader, s := range map[string]seen{"PyIceberg": tables.PyIceberg, "DuckDB": tables.DuckDB} {
 		if s.Rows != 7 || s.Series["grow-1/p"].Count != 5 || s.Series["grow-1/wind"].Count != 2 {
 			t.Errorf("%s reads %+v", reader, s)
@@ -473,7 +493,8 @@ func TestUnitsAndSeriesChangeInMidStream(t *testing.T) {
 }
 
 // TestContractsOutliveTheState loses the state directory, with a contract in force that came from the contracts directory.
-// Its file has become one that breaks what was promised: the old one stays in force, and health says so.
+// Its file has become one that breaks what was promised: the old one stays in force, and health says so. What a command then
+// puts in force outlives the state directory too, however soon that is lost.
 func TestContractsOutliveTheState(t *testing.T) {
 	g := newGateway(t)
 	dir := t.TempDir()
@@ -519,5 +540,13 @@ func TestContractsOutliveTheState(t *testing.T) {
 	}
 	if out, ok := g.contract("apply", "--force", filepath.Join(dir, "rules.odcs.yaml")); !ok || g.condition("contracts") != "" {
 		t.Errorf("contract apply --force: %s; health says %q", out, g.condition("contracts"))
+	}
+	g.kill() // what was answered has landed
+	if err := os.RemoveAll(filepath.Join(g.data, "state")); err != nil {
+		t.Fatal(err)
+	}
+	g.start()
+	if out, _ := g.contract("list"); !strings.Contains(out, "rules@2.0.0") || g.condition("contracts") != "" {
+		t.Errorf("the state is lost behind the answer, and contract list prints\n%s; health says %q", out, g.condition("contracts"))
 	}
 }

@@ -102,6 +102,9 @@ type digests struct {
 	PyIceberg seen  `json:"pyiceberg"`
 	DuckDB    seen  `json:"duckdb"`
 	GlobRows  int64 `json:"glob_rows"`
+
+	Properties map[string]string `json:"properties"`
+	Docs       map[string]string `json:"docs"` // by column
 }
 
 func read(t *testing.T, python string, g *gateway, args ...string) digests {

@@ -67,6 +67,8 @@ def main():
     snapshot = table.current_snapshot()
     result = {"snapshot": snapshot and snapshot.snapshot_id, "metadata": local(table.metadata_location)}
     scan = table.scan(snapshot_id=snapshot.snapshot_id) if snapshot else table.scan()
+    result["properties"] = dict(table.properties)
+    result["docs"] = {f.name: f.doc for f in table.schema().fields}
     files = [local(t.file.file_path) for t in scan.plan_files()]
     result["files"] = len(files)
     arrow = scan.to_arrow()

@@ -75,6 +75,9 @@ func changeContracts(ctx context.Context, data string, q register.Request, asJSO
 		fmt.Fprintf(out, "; before it %s (%s)", a.Before, cmp.Or(a.Verdict, a.Mode))
 	}
 	fmt.Fprintln(out)
+	if !a.Landed {
+		fmt.Fprintln(out, "  it is stored in the log and has not landed yet: as long as it has not, losing the state directory would lose it")
+	}
 	for _, c := range a.Changes {
 		fmt.Fprintf(out, "  %s: %s %s: %s\n", c.Verdict, c.Path, c.What, c.Why)
 	}

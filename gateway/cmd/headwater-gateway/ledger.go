@@ -51,7 +51,7 @@ type ledgerLine struct {
 	Landed      uint64 `json:"landed"`
 	Quarantined uint64 `json:"quarantined"`
 	Gaps        uint64 `json:"gaps"`         // given up by the agent
-	Presumed    uint64 `json:"presumed"`     // presumed lost; a late batch may still bring it
+	Presumed    uint64 `json:"presumed"`     // presumed lost; a batch may still bring it
 	PresumedMax uint64 `json:"presumed_max"` // beyond that, at most so much behind a power cut
 	Pending     uint64 `json:"pending"`      // on the device, on the way, or in the log
 	Held        uint64 `json:"held"`         // of these, what the device claimed to hold in its last hello

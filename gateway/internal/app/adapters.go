@@ -38,7 +38,10 @@ func (l intakeLog) Backlog() int64 {
 }
 
 // landLog is the log as landing sees it.
-type landLog struct{ *log.Log }
+type landLog struct {
+	*log.Log
+	progress *progress
+}
 
 func (l landLog) First() table.Marks { return table.Marks{Log: l.ID(), Next: l.Log.First()} }
 
@@ -53,7 +56,11 @@ func (l landLog) ReadFrom(marks table.Marks) (commit.Records, error) {
 	return records{r}, nil
 }
 
-func (l landLog) Trim(marks table.Marks) error { return l.Log.Trim(marks.Next) }
+// Trim hears of every commit.
+func (l landLog) Trim(marks table.Marks) error {
+	l.progress.to(marks.Next)
+	return l.Log.Trim(marks.Next)
+}
 
 type records struct{ *log.Reader }
 

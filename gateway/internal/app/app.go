@@ -57,6 +57,7 @@ type Gateway struct {
 	control  net.Listener
 	verdicts *verdicts
 
+	progress   *progress
 	contracts  *contracts
 	pseudonyms []byte // the key of them
 
@@ -66,7 +67,7 @@ type Gateway struct {
 
 // Run runs a gateway until ctx ends.
 func Run(ctx context.Context, s settings.Settings, opt Options) error {
-	g := &Gateway{settings: s, opt: opt, meter: meter.New(), board: health.NewLogged(opt.Logger), verdicts: newVerdicts()}
+	g := &Gateway{settings: s, opt: opt, meter: meter.New(), board: health.NewLogged(opt.Logger), verdicts: newVerdicts(), progress: newProgress()}
 	g.service = service.New(service.Config{Grace: opt.Grace, Status: g.sentence, Logger: opt.Logger, Health: g.board})
 	if err := g.open(ctx); err != nil {
 		return errors.Join(err, g.close())
@@ -191,6 +192,7 @@ func (g *Gateway) maintain(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
+		g.describe(ctx)
 		if err := g.lake.Maintain(ctx); err != nil && ctx.Err() == nil {
 			g.opt.Logger.Warn("maintenance did not finish; it is tried again", "error", err, "in", g.settings.Maintain.Every)
 		}

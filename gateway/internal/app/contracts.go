@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/headwater-iot/headwater/gateway/internal/log"
 	"github.com/headwater-iot/headwater/gateway/internal/register"
@@ -33,6 +34,7 @@ type contracts struct {
 
 	mu      sync.Mutex
 	refused []register.Refusal
+	stored  []log.Position // of the last change
 }
 
 func newContracts(r *register.Register, board *health.Board) *contracts {
@@ -48,6 +50,43 @@ func (c *contracts) change(ctx context.Context, q register.Request) (register.An
 		c.miss(slices.DeleteFunc(c.missed(), func(r register.Refusal) bool { return q.Source != "" && string(r.Source) == q.Source && !q.Shadow }))
 	}
 	return a, err
+}
+
+// store notes where in the log the last change is.
+func (c *contracts) store(at []log.Position) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stored = at
+}
+
+func (c *contracts) last() []log.Position {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.stored
+}
+
+// landWithin is how long a command waits for its change to land, which takes a second or two: beyond, landing has trouble
+// that health tells of, and the log keeps the change.
+const landWithin = 30 * time.Second
+
+// changeContracts makes the change that an operator asks for, and answers when it has landed: then it outlives the log.
+func (g *Gateway) changeContracts(ctx context.Context, q register.Request) (register.Answer, error) {
+	a, err := g.contracts.change(ctx, q)
+	if err != nil {
+		return a, err
+	}
+	wait, stop := context.WithTimeout(ctx, landWithin)
+	defer stop()
+	a.Landed = g.progress.wait(wait, g.contracts.last()) // one that is asked for again may not have landed yet
+	g.describe(ctx)
+	return a, nil
+}
+
+// describe writes what the contracts in force say into the tables. It gates nothing.
+func (g *Gateway) describe(ctx context.Context) {
+	if err := g.lake.Describe(ctx, g.contracts.Force().Active().About); err != nil && ctx.Err() == nil {
+		g.opt.Logger.Warn("the tables do not say what contracts do; it is tried again", "error", err, "in", g.settings.Maintain.Every)
+	}
 }
 
 func (c *contracts) missed() []register.Refusal {
@@ -79,7 +118,10 @@ func (g *Gateway) openContracts(ctx context.Context) error {
 		return err
 	}
 	r, err := register.New(rows, g.log.Partitions(), func(ctx context.Context, payload []byte) error {
-		_, err := g.log.AppendAll(ctx, log.Record{Kind: log.Contract, Payload: payload})
+		at, err := g.log.AppendAll(ctx, log.Record{Kind: log.Contract, Payload: payload})
+		if err == nil {
+			g.contracts.store(at)
+		}
 		return err
 	})
 	if err != nil {
@@ -122,4 +164,5 @@ func (g *Gateway) levelContracts(ctx context.Context) {
 		missed = append(missed, refused...)
 	}
 	g.contracts.miss(missed)
+	g.describe(ctx)
 }

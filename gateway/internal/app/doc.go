@@ -14,6 +14,9 @@
 // When the log cannot be written any more the gateway ends with an error: it could only refuse everybody, and the next
 // start reads back what is stored (TestFailedLogEndsTheGateway). A full disk does not end it.
 //
+// A change of contracts by command is answered when it has landed, which outlives the state directory; after half a minute
+// the answer says that it has not (TestProgress, and TestContractsOutliveTheState of scripts/e2e). Then the tables say it.
+//
 // The service manager hears when devices are served, and its watchdog is fed while log, intake and landing go on: an fsync
 // that never returns ends the feed (TestHungLogStopsTheFeed). A data directory in memory is said loudly.
 //

@@ -34,7 +34,7 @@ func (g *Gateway) stages() []run.Stage {
 		Publisher: g.door, Logger: logger, Meter: g.meter, Health: g.board, Pulse: g.service.Pulse("intake"),
 	})
 	loop := commit.New(commit.Config{
-		Lake: commitLake{g.lake}, Log: landLog{g.log}, Lander: lander, Outcome: outcome,
+		Lake: commitLake{g.lake}, Log: landLog{g.log, g.progress}, Lander: lander, Outcome: outcome,
 		LogID: g.log.ID(), Partitions: g.log.Partitions(),
 		Every: g.settings.Commit.Every, Stretch: g.settings.Commit.Stretch, Bytes: int64(g.settings.Commit.Bytes),
 		Loaded: g.intake.Loaded, Landed: g.intake.Landed, Devices: g.lake.ReplaceDevices,
@@ -105,7 +105,7 @@ func (g *Gateway) replay(ctx context.Context, done chan<- struct{}) error {
 func (g *Gateway) commands() http.Handler {
 	mux := http.NewServeMux()
 	control.Handle(mux, QuarantinePath, g.decide)
-	control.Handle(mux, ContractPath, g.contracts.change)
+	control.Handle(mux, ContractPath, g.changeContracts)
 	return mux
 }
 

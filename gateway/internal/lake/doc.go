@@ -26,6 +26,7 @@
 // | a reader beside the writer | it sees one moment of all tables | TestConcurrent, TestReaderBesideWriter |
 // | held readings get another fate | Rehold: all rows of their log records are written again | TestRehold |
 // | a lake of an earlier version | it gets the tables and columns that came since; nothing is rewritten | TestLakeOfAnEarlierVersionOpens |
+// | contracts say other things of the tables | Describe: properties and docs change, no data and no snapshot | TestDescribe |
 // | a lake of a later version | it is refused by the name of the column | TestLakeOfALaterVersionIsRefused |
 // | a thousand commits | metadata, manifests and rows of cursors level off | TestThousandCommits (tag chaos), TestMaintain |
 //

@@ -170,6 +170,7 @@ type Answer struct {
 	Version string            `json:"version,omitempty"`
 	Mode    string            `json:"mode"`
 	Changed bool              `json:"changed"` // false: it was so already
+	Landed  bool              `json:"landed"`  // set by who knows: the lake has it, and not only the log
 	Before  string            `json:"before,omitempty"`
 	Verdict string            `json:"verdict,omitempty"` // against the version before
 	Changes []contract.Change `json:"changes,omitempty"`

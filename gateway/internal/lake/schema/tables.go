@@ -81,7 +81,7 @@ func gaps() Table {
 			column(8, "time_to", p.TimestampTz, "every missing reading is earlier; null = unknown"),
 			column(9, "series", list(15, p.String), "series that miss readings; null = the whole device"),
 			required(10, "reason", p.String, "why: drop_oldest, drop_newest, thinned, damaged, power_cut, gateway_state_lost, restored_from_backup, or dropped_RULE of a contract"),
-			required(11, "presumed", p.Bool, "true: concluded by the gateway; a reading that comes late still lands and corrects the row"),
+			required(11, "presumed", p.Bool, "true: concluded by the gateway; a reading that comes after all still lands and corrects the row"),
 			required(12, "log_id", p.String, "log that holds the record, 32 hex digits"),
 			required(13, "partition", p.Int32, "partition of that log"),
 			required(14, "offset", p.Int64, "offset in that partition"),
