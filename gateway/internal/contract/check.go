@@ -216,7 +216,7 @@ func (j *judge) value(cell int) {
 // inside reports whether a number is in the declared range. NaN and infinity are inside no range.
 func (s *Series) inside(v float64) bool {
 	switch {
-	case math.IsNaN(v) || math.IsInf(v, 0):
+	case v-v != 0: // NaN, infinite
 		return false
 	case s.Minimum != nil && (v < *s.Minimum || s.OpenMin && v == *s.Minimum):
 		return false
@@ -246,11 +246,18 @@ func (j *judge) times() {
 	if s := j.series; s != nil { // a series may say otherwise
 		onLate, onFuture = s.own(RuleLate, onLate), s.own(RuleFuture, onFuture)
 	}
-	if c.AllowedLateness > 0 {
-		j.outside(RuleLate, onLate, j.cells.Received-c.AllowedLateness.Microseconds(), math.MaxInt64)
+	if j.n == 0 {
+		return
 	}
-	if c.FutureSkew > 0 {
-		j.outside(RuleFuture, onFuture, math.MinInt64, j.cells.Received+c.FutureSkew.Microseconds())
+	oldest, newest := j.cells.Event[0], j.cells.Event[0]
+	for _, at := range j.cells.Event {
+		oldest, newest = min(oldest, at), max(newest, at)
+	}
+	if late := j.cells.Received - c.AllowedLateness.Microseconds(); c.AllowedLateness > 0 && oldest < late {
+		j.outside(RuleLate, onLate, late, math.MaxInt64)
+	}
+	if ahead := j.cells.Received + c.FutureSkew.Microseconds(); c.FutureSkew > 0 && newest > ahead {
+		j.outside(RuleFuture, onFuture, math.MinInt64, ahead)
 	}
 }
 

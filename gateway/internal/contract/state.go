@@ -34,10 +34,11 @@ func (j *judge) stateful(state *State) {
 		if j.series.AtMost > 0 {
 			j.count(cell, state, &old)
 		}
-		if !j.comparable(cell) {
+		v, ok := j.comparable(cell)
+		if !ok {
 			continue
 		}
-		v, at := number(j.out.Column, cell), j.event(cell)
+		at := j.event(cell)
 		s := state
 		if s.Seen && at <= s.Event {
 			if s = &old; s.Seen && at <= s.Event {
@@ -54,13 +55,13 @@ func (j *judge) stateful(state *State) {
 // has not come, behind which every reading would be an old one.
 const astray = record.ContractType | record.ContractUnit | record.ContractRange | record.ContractEnum | record.FutureTime
 
-// comparable reports whether a cell lands and has a number that says how the series goes on.
-func (j *judge) comparable(cell int) bool {
-	if j.null(cell) || j.fate(cell).Action > Flag || j.out.Quality != nil && j.out.Quality[cell]&astray != 0 {
-		return false
+// comparable returns the number of a cell, if it lands and has one that says how the series goes on.
+func (j *judge) comparable(cell int) (v float64, ok bool) {
+	if j.null(cell) || j.out.Fates != nil && (j.out.Fates[cell].Action > Flag || j.out.Quality[cell]&astray != 0) {
+		return 0, false
 	}
-	v := number(j.out.Column, cell)
-	return !math.IsNaN(v) && !math.IsInf(v, 0)
+	v = number(j.out.Column, cell)
+	return v, v-v == 0 // neither NaN nor infinite
 }
 
 // count applies atMost to readings of any kind, null and repeated times too. Of several intervals the newest counts.
@@ -103,9 +104,12 @@ func (j *judge) against(cell int, s *State, v float64, at int64) {
 
 // fast reports whether a value moved faster than maxRate, by more than the last bits of both values can make up.
 func (s *State) fast(r *Series, v float64, at int64) bool {
-	seconds := float64(at-s.Event) / 1e6
+	moved, allowed := math.Abs(v-s.Value), r.MaxRate*(float64(at-s.Event)/1e6)
+	if moved <= allowed { // nearly always
+		return false
+	}
 	slack := max(math.Abs(v), math.Abs(s.Value)) * 0x1p-51
-	return math.Abs(v-s.Value)-slack > r.MaxRate*seconds
+	return moved-slack > allowed
 }
 
 // begin returns the begin of the interval of atMost that a time lies in.
