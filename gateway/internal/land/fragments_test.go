@@ -2,11 +2,15 @@ package land_test
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/headwater-iot/headwater/gateway/internal/decision"
 	"github.com/headwater-iot/headwater/gateway/internal/land"
+	"github.com/headwater-iot/headwater/gateway/internal/land/landtest"
 	"github.com/headwater-iot/headwater/gateway/internal/table"
+	"github.com/headwater-iot/headwater/shared/record"
 )
 
 // TestFragmentsAreCounted lands batches of which every other reading breaks its contract: each leaves a row, and the
@@ -26,6 +30,9 @@ func TestFragmentsAreCounted(t *testing.T) {
 		g := r.group(t)
 		rows := 0
 		c := g.Commit(now)
+		if n := len(c.Readings); n != 1 {
+			t.Errorf("%s: %d runs", action, n)
+		}
 		for i := range c.Readings {
 			rows += len(c.Readings[i].Seq)
 		}
@@ -60,4 +67,34 @@ func (r *river) group(t *testing.T) *land.Group {
 		}
 	}
 	return g
+}
+
+// TestPiecesStayWhole lands a column with absent cells, nulls and quality of which some readings are dropped: those that
+// land have their own times, values and bits, and no other's.
+func TestPiecesStayWhole(t *testing.T) {
+	r := newRiver(t, land.Settings{})
+	r.decide(decision.Apply, "1.0.0", contractOf("1.0.0", "logicalType: number", "logicalTypeOptions: {minimum: 0}",
+		"customProperties: [{property: unit, value: m}, {property: actions, value: {range: drop_with_gap, null: flag}}]", "required: true"))
+	g := record.Group{Unit: record.Milli, Times: []int64{0, 1000, 2000, 3000, 4000, 5000, 6000}}
+	g.Columns = []record.Column{{
+		Series: "v", Unit: "km", Kind: record.Float, Rows: []uint32{0, 2, 3, 4, 6},
+		Null: []bool{false, false, true, false, false}, Qual: []record.Quality{0, 0, record.ReadError, 0, record.Suspect},
+		Floats: []float64{1, -1, 0, -2, 5},
+	}}
+	r.batch(landtest.Body(t, synced(), header(1, 0, 0), &record.Body{Groups: []record.Group{g}}))
+	r.land()
+	var got []string
+	for _, run := range r.lake.Tables().Readings {
+		for i, seq := range run.Seq {
+			got = append(got, fmt.Sprintf("%d: %d s, %v %s, null %v, quality %d", seq, (run.EventTime[i]-boot0)/second, run.Floats[i], run.Unit, run.Null[i], run.Quality[i]))
+		}
+	}
+	want := []string{
+		"0: 0 s, 1000 m, null false, quality 0",
+		fmt.Sprintf("2: 3 s, 0 m, null true, quality %d", record.ReadError|record.ContractNull),
+		fmt.Sprintf("4: 6 s, 5000 m, null false, quality %d", record.Suspect),
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("landed %q, want %q", got, want)
+	}
 }

@@ -168,15 +168,19 @@ func (g *Group) rows(o *Opened, st *stamp, lines []timeline, open *seqset.Set, s
 	}
 	eachOpen(o, open, func(group, column, from, to int, seq uint64) {
 		line, col, verdict := &lines[group], &o.body.Groups[group].Columns[column], o.judgement.verdict(group, column)
-		fates := o.judgement.fatesOf(group, column)
+		fates, pieces := o.judgement.fatesOf(group, column), pieces{}
+		whole := min(longRun, to-from)
 		for from < to {
 			end, f := stretch(line, col, fates, from, to)
 			next := seq + uint64(end-from)
 			switch {
 			case f == landing:
 				out.landed.Add(seq, next)
-				at := seq - o.sealed.First
-				g.run(&frame, line, col, verdict, from, end, seqs[at:at+uint64(end-from)])
+				if at := seq - o.sealed.First; end-from >= whole {
+					g.run(&frame, line, col, verdict, from, end, seqs[at:at+uint64(end-from)])
+				} else {
+					pieces.add(from, end, seq)
+				}
 				g.tally.flags(fates, from, end)
 			case f.reason == later:
 			case f.action == contract.DropWithGap:
@@ -197,6 +201,7 @@ func (g *Group) rows(o *Opened, st *stamp, lines []timeline, open *seqset.Set, s
 			}
 			from, seq = end, next
 		}
+		g.gather(&frame, line, col, verdict, &pieces)
 	})
 	return out
 }
