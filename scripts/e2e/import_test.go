@@ -323,6 +323,59 @@ func limited(t *testing.T, upstream string, bytes int64) *corruptor {
 	return c
 }
 
+// TestImportThroughMosquitto imports past a real broker, to a gateway that is its client: rows land once, and again is nothing.
+func TestImportThroughMosquitto(t *testing.T) {
+	g := newBehind(t, newMosquitto(t).start()).start()
+	rows, points := daysOf(time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC), 366)
+	g.imports("past", "--timezone", "UTC", csv(t, rows)).whole(t, int64(len(points)), int64(len(points)))
+	g.imports("past", "--timezone", "UTC", csv(t, rows)).whole(t, int64(len(points)), 0)
+	g.settled("past", int64(len(points))).exact(t)
+}
+
+// TestTwoImportersOfOneFile lets two importers of copies of one file on one device each send a part, and then go on at the
+// same time, where they take the connection from one another: both end well, and each row is there once.
+func TestTwoImportersOfOneFile(t *testing.T) {
+	for name, open := range map[string]func(*testing.T) *gateway{
+		"frontdoor": newGateway,
+		"consumer":  func(t *testing.T) *gateway { return newBehind(t, newMosquitto(t).start()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := open(t).start()
+			rows, points := daysOf(time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC), 366)
+			var importers [2]*process
+			var lines [2]*corruptor
+			for i := range importers {
+				lines[i] = limited(t, g.mqtt, 64<<10)
+				importers[i] = start(t, nil, built.agent,
+					g.importArgs("twice", "--timezone", "UTC", "--broker", "tcp://"+lines[i].addr, csv(t, rows))...)
+				waitFor(t, "the line to be cut", func() bool { return lines[i].left.Load() <= 0 })
+			}
+			for i, p := range importers {
+				if p.ended() {
+					t.Fatalf("importer %d ended behind a line that was cut:\n%s", i, p.text())
+				}
+				lines[i].left.Store(1 << 40)
+			}
+			for i, p := range importers {
+				waitFor(t, "an importer to end", p.ended)
+				if status := p.cmd.ProcessState.ExitCode(); status != 0 {
+					t.Errorf("importer %d ended with %d:\n%s", i, status, p.text())
+				}
+			}
+			t.Logf("the gateway has seen %v copies", metric(g.http, "headwater_intake_duplicates_total"))
+			g.settled("twice", int64(len(points))).exact(t)
+			distinct := map[string]bool{}
+			landed := g.scan("readings", "--columns", "event_time,value", "--where", "device = 'twice'")
+			for _, row := range landed {
+				distinct[strings.Join(row, ",")] = true
+			}
+			if len(landed) != len(points) || len(distinct) != len(points) {
+				t.Errorf("%d rows landed, %d distinct; the file has %d", len(landed), len(distinct), len(points))
+			}
+		})
+	}
+}
+
 // TestImportTellsBadRows: what cannot be read is named by line and reason, the rest lands, and the status says so.
 func TestImportTellsBadRows(t *testing.T) {
 	g := newGateway(t).start()
