@@ -110,6 +110,9 @@ func TestLakeOfAnEarlierVersionOpens(t *testing.T) {
 	if before[table.Cursors] != 2 || before[table.Readings] != 2 || before[table.Contracts] != 0 {
 		t.Fatalf("rows after opening: %v", before)
 	}
+	if err := l.Describe(t.Context(), func(string) table.About { return table.About{} }); err != nil {
+		t.Fatal(err)
+	}
 	for _, s := range schema.All() {
 		got, err := l.load(t.Context(), s.Name)
 		if err != nil {
