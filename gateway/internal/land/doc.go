@@ -14,7 +14,8 @@
 //	    its reason. The one exception is a record of a kind this binary does not know, or a contract that it does
 //	    not understand: landing stops by name (ErrKind), because skipping it could change what the records behind it
 //	    mean (TestContractNobodyUnderstandsStopsLanding).
-//	I4  Memory is bounded by the settings, not by the backlog: at most a few records per worker are open at a time.
+//	I4  Memory is bounded by the settings, not by the backlog: at most a few records per worker are open at a time, and
+//	    what a contract holds back of a batch counts with what lands (TestFragmentsAreCounted, TestPiecesStayWhole).
 //
 // Time (FORMAT.md; protocol, section 7). A batch of a monotonic clock is stamped by, in this order:
 //
