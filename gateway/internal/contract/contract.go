@@ -31,6 +31,8 @@ type Contract struct {
 	Checks                      []WindowCheck // over all series
 	Source                      []byte        // the file as it was
 
+	text string // names the exact text, as memories do
+
 	pseudonym func(string) string // nil: texts that should be hashed are masked
 }
 
@@ -120,6 +122,10 @@ func (c *Contract) Hash() string {
 	sum := sha256.Sum256(c.Source)
 	return hex.EncodeToString(sum[:])
 }
+
+// Text names the contract, its version and its exact text: what rules remember is of no use to another one, be it that
+// it was removed and came back with other rules under the same version.
+func (c *Contract) Text() string { return c.text }
 
 // Keyed returns the contract with the key that turns personal texts into pseudonyms: the first 16 bytes of HMAC-SHA-256,
 // in hex. Without a key they are masked.

@@ -32,6 +32,7 @@ func Parse(name string, data []byte) (*Contract, error) {
 	r := reader{doc: strictyaml.Parse(name, data, &d)}
 	c := r.contract(&d)
 	c.Source = slices.Clone(data)
+	c.text = c.Label() + "#" + c.Hash()[:8]
 	if err := r.doc.Err(); err != nil {
 		return nil, err
 	}

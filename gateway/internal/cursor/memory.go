@@ -11,7 +11,7 @@ import (
 // Memory is what the rules of one contract remember of an epoch, by series. It is not changed: what is kept is a new one.
 type Memory map[string]contract.State
 
-// Recall returns what the rules of a contract (id@version) remember of the epoch.
+// Recall returns what the rules of a contract (id@version#text) remember of the epoch.
 func (c *Cursor) Recall(contract string) Memory {
 	if c.memory == nil {
 		c.memory = decodeMemory(c.Row.SeriesState)

@@ -276,3 +276,24 @@ func TestRequiredSeriesThatNobodyAnnouncesShow(t *testing.T) {
 		}
 	}
 }
+
+// TestAnotherTextStartsAfresh: one that was removed and came back with another text is another one, whatever its version says.
+func TestAnotherTextStartsAfresh(t *testing.T) {
+	slow := []string{"logicalType: number", "customProperties: [{property: maxRate, value: {change: 1, per: 1s}}]"}
+	for text, want := range map[string]string{"": "1 300 8 c@1.0.0", "description: another": "1 300 0 c@1.0.0"} {
+		r := newRiver(t, land.Settings{})
+		r.decide(decision.Apply, "1.0.0", contractOf("1.0.0", slow...))
+		r.values(0, 0, 1000, 1)
+		r.decide(decision.Remove, "", nil)
+		if text != "" {
+			slow = append(slow, text)
+		}
+		r.decide(decision.Apply, "1.0.0", contractOf("1.0.0", slow...))
+		r.values(1, 1000, 1000, 300)
+		r.land()
+		if got := r.readings(); len(got) != 2 || got[1] != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+		slow = slow[:2]
+	}
+}

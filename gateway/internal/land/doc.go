@@ -71,7 +71,7 @@
 // batch as a whole, whatever of it is still open, and each reading gets its fate: it lands, with the bits of the rules that it
 // breaks; it is quarantined (reason contract); or it is given up as a gap (reason dropped_RULE). What landing itself rejects
 // comes first. Rules that compare readings remember the last of each series in the cursor of the epoch, under the contract's
-// id@version: a new version starts afresh, because its unit may be another. Rows of the future (FutureTime) and those that do
+// id@version and text: a new one starts afresh (TestAnotherTextStartsAfresh), because its unit may be another. Rows of the future (FutureTime) and those that do
 // not land move nothing. A batch that lands in parts is judged in each of them from the same memory, which moves on with the
 // last one; that one also has all that does not land, so that parts change no row (TestSplitBatchIsJudgedOnce). A contract in
 // shadow judges in the same way, with a memory of its own, and is only counted. A series that a contract requires and that a

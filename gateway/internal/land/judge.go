@@ -59,7 +59,7 @@ func (j *judgement) try(by *contract.Contract, o *Opened, c *cursor.Cursor, line
 				continue
 			}
 			if memory == nil {
-				memory = maps.Clone(c.Recall(by.Label()))
+				memory = maps.Clone(c.Recall(by.Text()))
 			}
 			if memory == nil {
 				memory = cursor.Memory{}
@@ -72,9 +72,9 @@ func (j *judgement) try(by *contract.Contract, o *Opened, c *cursor.Cursor, line
 		}
 	}
 	if memory == nil {
-		memory = c.Recall(by.Label())
+		memory = c.Recall(by.Text())
 	}
-	j.memory[by.Label()] = memory
+	j.memory[by.Text()] = memory
 	return verdicts
 }
 
