@@ -27,7 +27,9 @@ type lack struct {
 	contract string
 }
 
-func newDevices() *devices { return &devices{rows: map[string]*table.Device{}, lacks: map[string]lack{}} }
+func newDevices() *devices {
+	return &devices{rows: map[string]*table.Device{}, lacks: map[string]lack{}}
+}
 
 // load takes in the rows of the table, where nothing newer is known.
 func (d *devices) load(rows []table.Device) {
