@@ -238,24 +238,6 @@ func TestMosquittoDrops(t *testing.T) {
 	g.balance(agents)
 }
 
-// TestMosquittoOutOfMemory lets the broker reach its memory limit, at which it turns devices away and ends.
-func TestMosquittoOutOfMemory(t *testing.T) {
-	if os.Getenv("HEADWATER_E2E") != "heavy" {
-		t.Skip("takes a minute until the memory is used up: make e2e runs it")
-	}
-	m := newMosquitto(t, "memory_limit 80000", "max_queued_messages 0").start()
-	g := newBehind(t, m).start()
-	agents := fleet(t, m.addr, 4)
-	more(t, agents, 100)
-	g.kill()
-	waitFor(t, "Mosquitto to run out of memory", func() bool { return strings.Contains(m.text(), "Out of memory") || m.ended() })
-	m.kill()
-	m.configure()
-	m.start()
-	g.start()
-	g.balance(agents) // by agents that begin anew: those that were turned away wait for minutes
-}
-
 // TestMosquittoPacketLimit runs a broker that ends the connection of whoever sends a batch. The gateway, which never
 // sees one, says so; when the limit is gone all lands.
 func TestMosquittoPacketLimit(t *testing.T) {

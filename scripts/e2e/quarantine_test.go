@@ -167,18 +167,20 @@ func TestReplayThroughKilledGateways(t *testing.T) {
 
 	for i, step := range steps {
 		name := func(batch int) string { return fmt.Sprintf("held-1/%s/%d-%d", epoch, 6*batch, 6*batch+6) }
-		g.start("HEADWATER_DIE_AT=" + step) // the second time it comes there
-		if r := g.decide("replay", name(2*i)); r.status != 1 || r.Landed != 3 || r.Held["contract"] != 1 {
-			t.Fatalf("step %s: before it: %+v", step, r)
-		}
-		if r := g.decide("replay", name(2*i+1)); r.status != 1 || r.Landed != 0 || strings.Contains(r.stderr, "no gateway runs") {
-			t.Fatalf("step %s: the gateway was to die: %+v", step, r)
+		// It dies the second time it comes there. That is the second replay, unless a commit of another table, such as
+		// devices, comes there in between; what must hold is the same.
+		g.start("HEADWATER_DIE_AT=" + step)
+		for n := range 2 {
+			if r := g.decide("replay", name(2*i+n)); r.status != 1 || r.Landed != 0 && n == 1 {
+				t.Fatalf("step %s: %+v", step, r)
+			}
 		}
 		waitFor(t, "the gateway to die at "+step, g.ended)
 		g.start()
-		r := g.decide("replay", name(2*i+1)) // it waits for what was logged before it
-		if r.status != 1 || r.Held["contract"] != 1 || r.Landed != 0 && r.Landed != 3 {
-			t.Errorf("step %s: again: %+v", step, r)
+		for n := range 2 { // it waits for what was logged before it
+			if r := g.decide("replay", name(2*i+n)); r.status != 1 || r.Held["contract"] != 1 || r.Landed != 0 && r.Landed != 3 {
+				t.Errorf("step %s: again: %+v", step, r)
+			}
 		}
 		rest -= 6
 		check("died at " + step)
