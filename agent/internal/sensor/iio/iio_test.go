@@ -14,40 +14,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/rogpeppe/go-internal/txtar"
 
+	"github.com/headwater-iot/headwater/agent/internal/sensor/sysfs/sysfstest"
 	"github.com/headwater-iot/headwater/shared/record"
 )
-
-// tree unpacks a tree of files and returns its root and what it must give. Names
-// of IIO have colons, which a Go module may not have in its file names.
-func tree(t *testing.T, name string) (root, golden string) {
-	t.Helper()
-	archive, err := txtar.ParseFile(filepath.Join("testdata", name+".txtar"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	root = t.TempDir()
-	for _, f := range archive.Files {
-		if f.Name == "golden" {
-			golden = string(f.Data)
-			continue
-		}
-		write(t, root, f.Name, string(f.Data))
-	}
-	return root, golden
-}
-
-func write(t *testing.T, root, path, text string) {
-	t.Helper()
-	path = filepath.Join(root, path)
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
 
 func lines(cells []record.Cell) string {
 	var b bytes.Buffer
@@ -73,7 +43,7 @@ func read(t *testing.T, s Settings) []record.Cell {
 func TestGolden(t *testing.T) {
 	for name, device := range map[string]string{"weather": "bme280", "adc": "1", "motion": "iio:device10", "every": "every"} {
 		t.Run(name, func(t *testing.T) {
-			root, golden := tree(t, name)
+			root, golden := sysfstest.Unpack(t, name)
 			s := Settings{Root: root, Device: device}
 			cells := read(t, s)
 			if diff := cmp.Diff(golden, lines(cells)); diff != "" {
@@ -90,7 +60,7 @@ func TestGolden(t *testing.T) {
 
 // TestEveryKindIsInTheGoldenTree: a unit without a golden test is not proved.
 func TestEveryKindIsInTheGoldenTree(t *testing.T) {
-	root, _ := tree(t, "every")
+	root, _ := sysfstest.Unpack(t, "every")
 	names := New(Settings{Root: root, Device: "every"}).list(devices + "/iio:device0")
 	for kind := range kinds() {
 		if !slices.ContainsFunc(names, func(name string) bool { return typeOf(name) == kind }) {
@@ -100,7 +70,7 @@ func TestEveryKindIsInTheGoldenTree(t *testing.T) {
 }
 
 func TestListedChannels(t *testing.T) {
-	root, _ := tree(t, "adc")
+	root, _ := sysfstest.Unpack(t, "adc")
 	cells := read(t, Settings{Root: root, Device: "ads1015", Channels: map[string]string{"voltage10": "tank", "voltage0": "", "current0": "shunt"}})
 	if got, want := lines(cells), "shunt [] 99\nvoltage0 [V] 3.702\ntank [V] 0.0013\n"; got != want {
 		t.Errorf("got\n%s", got)
@@ -109,7 +79,7 @@ func TestListedChannels(t *testing.T) {
 
 // TestListedChannelThatIsNotThere keeps its unit, and costs no other its reading.
 func TestListedChannelThatIsNotThere(t *testing.T) {
-	root, _ := tree(t, "adc")
+	root, _ := sysfstest.Unpack(t, "adc")
 	s := Settings{Root: root, Device: "ads1015", Channels: map[string]string{"voltage0": "", "current7": "", "temp": ""}}
 	want := []record.Cell{
 		record.FailedCell("current7", "A", record.Float), record.FailedCell("temperature", "Cel", record.Float),
@@ -129,7 +99,7 @@ func TestListedChannelThatIsNotThere(t *testing.T) {
 }
 
 func TestDeviceThatComesLater(t *testing.T) {
-	full, _ := tree(t, "weather")
+	full, _ := sysfstest.Unpack(t, "weather")
 	root := t.TempDir()
 	found := New(Settings{Root: root, Device: "bme280"})
 	listed := New(Settings{Root: root, Device: "bme280", Channels: map[string]string{"temp": "", "pressure": "air"}})
@@ -161,10 +131,10 @@ func TestDeviceThatComesLater(t *testing.T) {
 }
 
 func TestTwoOfOneName(t *testing.T) {
-	root, _ := tree(t, "weather")
-	write(t, root, devices+"/iio:device3/name", "bme280\n")
-	write(t, root, devices+"/iio:device3/label", "roof\n")
-	write(t, root, devices+"/iio:device3/in_temp_input", "-5125\n")
+	root, _ := sysfstest.Unpack(t, "weather")
+	sysfstest.Write(t, root, devices+"/iio:device3/name", "bme280\n")
+	sysfstest.Write(t, root, devices+"/iio:device3/label", "roof\n")
+	sysfstest.Write(t, root, devices+"/iio:device3/in_temp_input", "-5125\n")
 	if _, err := New(Settings{Root: root, Device: "bme280"}).Open(t.Context()); !errors.Is(err, ErrAmbiguous) {
 		t.Errorf("one of two was taken: %v", err)
 	}
@@ -199,7 +169,7 @@ func TestBadFiles(t *testing.T) {
 		}, syscall.EISDIR},
 	} {
 		t.Run(bad.name, func(t *testing.T) {
-			root, _ := tree(t, "adc")
+			root, _ := sysfstest.Unpack(t, "adc")
 			both := New(Settings{Root: root, Device: "ads1015", Channels: map[string]string{"voltage0": "", "voltage0-voltage1": ""}})
 			alone := New(Settings{Root: root, Device: "ads1015", Channels: map[string]string{"voltage0": ""}})
 			if err := bad.spoil(root + "/"); err != nil {
@@ -224,14 +194,14 @@ func TestBadFiles(t *testing.T) {
 
 func TestNothingToRead(t *testing.T) {
 	root := t.TempDir()
-	write(t, root, devices+"/iio:device0/name", "dac\n")
+	sysfstest.Write(t, root, devices+"/iio:device0/name", "dac\n")
 	if _, err := New(Settings{Root: root, Device: "dac"}).Open(t.Context()); !errors.Is(err, ErrNoChannel) {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestReadHeedsItsDeadline(t *testing.T) {
-	root, _ := tree(t, "weather")
+	root, _ := sysfstest.Unpack(t, "weather")
 	d, err := New(Settings{Root: root, Device: "bme280"}).Open(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -286,7 +256,7 @@ func TestCheckReportsEveryProblem(t *testing.T) {
 
 // A number that was given to another device, because something was plugged in again, is not read as the one before.
 func TestNumberOfAnotherDevice(t *testing.T) {
-	root, _ := tree(t, "weather")
+	root, _ := sysfstest.Unpack(t, "weather")
 	d, err := New(Settings{Root: root, Device: "bme280"}).Open(t.Context())
 	if err != nil {
 		t.Fatal(err)

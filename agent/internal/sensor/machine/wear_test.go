@@ -9,39 +9,16 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/rogpeppe/go-internal/txtar"
-)
 
-// unpack makes a tree of files, some of which have names that no Go module may have, and returns what it must give.
-func unpack(t *testing.T, name string) (root, golden string) {
-	t.Helper()
-	archive, err := txtar.ParseFile(filepath.Join("testdata", name+".txtar"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	root = t.TempDir()
-	for _, f := range archive.Files {
-		if f.Name == "golden" {
-			golden = string(f.Data)
-			continue
-		}
-		path := filepath.Join(root, f.Name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, f.Data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return root, golden
-}
+	"github.com/headwater-iot/headwater/agent/internal/sensor/sysfs/sysfstest"
+)
 
 func none(string) (space, error) { return space{}, os.ErrNotExist }
 
 func TestThrottlingAndWear(t *testing.T) {
 	for _, name := range []string{"pi5", "mainline"} {
 		t.Run(name, func(t *testing.T) {
-			root, golden := unpack(t, name)
+			root, golden := sysfstest.Unpack(t, name)
 			m, err := find(Settings{Root: root}, none)
 			if err != nil {
 				t.Fatal(err)
@@ -62,7 +39,7 @@ func TestThrottlingAndWear(t *testing.T) {
 
 // TestBadFilesOfThrottlingAndWear costs their own readings and no other, and none is made up.
 func TestBadFilesOfThrottlingAndWear(t *testing.T) {
-	root, golden := unpack(t, "pi5")
+	root, golden := sysfstest.Unpack(t, "pi5")
 	m, err := find(Settings{Root: root}, none)
 	if err != nil {
 		t.Fatal(err)
@@ -114,7 +91,7 @@ func TestBadFilesOfThrottlingAndWear(t *testing.T) {
 
 // A file that cannot be read any more is no alarm that is off, and no sum without it.
 func TestWhatFailsIsNoValue(t *testing.T) {
-	root, _ := unpack(t, "mainline")
+	root, _ := sysfstest.Unpack(t, "mainline")
 	m, err := find(Settings{Root: root}, none)
 	if err != nil {
 		t.Fatal(err)

@@ -12,34 +12,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/rogpeppe/go-internal/txtar"
 
+	"github.com/headwater-iot/headwater/agent/internal/sensor/sysfs/sysfstest"
 	"github.com/headwater-iot/headwater/shared/record"
 )
-
-// tree unpacks a tree of files and returns its root and what it must give.
-func tree(t *testing.T, name string) (root, golden string) {
-	t.Helper()
-	archive, err := txtar.ParseFile(filepath.Join("testdata", name+".txtar"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	root = t.TempDir()
-	for _, f := range archive.Files {
-		if f.Name == "golden" {
-			golden = string(f.Data)
-			continue
-		}
-		path := filepath.Join(root, f.Name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, f.Data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return root, golden
-}
 
 func lines(cells []record.Cell) string {
 	var b strings.Builder
@@ -59,7 +35,7 @@ func lines(cells []record.Cell) string {
 func TestGolden(t *testing.T) {
 	for name, device := range map[string]string{"laptop": "", "board": "max170xx_battery"} {
 		t.Run(name, func(t *testing.T) {
-			root, golden := tree(t, name)
+			root, golden := sysfstest.Unpack(t, name)
 			s := New(Settings{Root: root, Device: device})
 			d, err := s.Open(t.Context())
 			if err != nil {
@@ -82,7 +58,7 @@ func TestGolden(t *testing.T) {
 }
 
 func TestWhatIsGoneIsLeftOut(t *testing.T) {
-	root, _ := tree(t, "laptop")
+	root, _ := sysfstest.Unpack(t, "laptop")
 	s := New(Settings{Root: root, Device: "BAT0"})
 	dir := filepath.Join(root, devices, "BAT0")
 	if err := errors.Join(
@@ -110,7 +86,7 @@ func TestWhatIsGoneIsLeftOut(t *testing.T) {
 }
 
 func TestSupplyThatComesLater(t *testing.T) {
-	full, _ := tree(t, "laptop")
+	full, _ := sysfstest.Unpack(t, "laptop")
 	for _, device := range []string{"", "BAT0"} {
 		root := t.TempDir()
 		s := New(Settings{Root: root, Device: device})
